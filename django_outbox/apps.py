@@ -1,0 +1,33 @@
+"""The app. ``ready()`` is its table of contents."""
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class DjangoOutboxConfig(AppConfig):
+    name = "django_outbox"
+    verbose_name = "Outbox"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from . import checks  # noqa: F401 - registers the system checks
+        from .consumer import handlers
+        from .producer import schemas
+        from .replicas import apply
+
+        schemas.connect()
+        apply.connect()
+        handlers.autodiscover()
+        post_migrate.connect(_make_topic_rows, sender=self)
+
+
+def _make_topic_rows(using: str, **_: Any) -> None:
+    from django.db import router
+
+    from .producer.models import OutboxTopic
+    from .producer.topics import make_topic_rows
+
+    if router.allow_migrate_model(using, OutboxTopic):
+        make_topic_rows(using)

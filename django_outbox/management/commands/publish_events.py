@@ -1,0 +1,54 @@
+"""``manage.py publish_events``: the relay."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from django_outbox.conf import get_settings
+from django_outbox.producer.aliases import outbox_aliases
+from django_outbox.producer.service import drain_to_the_end, run
+
+
+class Command(BaseCommand):
+    help = (
+        "Publishes recorded events to the broker, on every database that has an outbox. Runs until it is "
+        "stopped; any number of them may run at once."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--once",
+            action="store_true",
+            help="Work until nothing that can be done now is left, then exit: 0, or 1 and what was held back.",
+        )
+
+    def handle(self, *, once: bool, **_: Any) -> None:
+        settings = get_settings()
+        if settings.relay == "external":
+            raise CommandError("DJANGO_OUTBOX['RELAY'] is 'external': somebody else drains the outbox.")
+        aliases = outbox_aliases()
+        if not aliases:
+            raise CommandError("No database has the tables of django_outbox; run manage.py migrate first.")
+        if once:
+            self._once(aliases)
+        else:
+            self._for_ever(aliases)
+
+    def _once(self, aliases: list[str]) -> None:
+        held_back = [line for alias in aliases for line in drain_to_the_end(alias)]
+        if held_back:
+            raise CommandError("Held back: " + "; ".join(held_back), returncode=1)
+        self.stdout.write("Everything is published.")
+
+    def _for_ever(self, aliases: list[str]) -> None:
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        self.stdout.write(f"Publishing events of {get_settings().service} from {', '.join(aliases)}.")
+        self.stdout.flush()
+        run(stop.is_set, stop.wait)
+        self.stdout.write("Stopped; all lanes are handed over.")

@@ -1,0 +1,1 @@
+"""The catalog entries, which this service owns."""

@@ -1,0 +1,1 @@
+"""The catalog's copies of the shop's markets and products."""

@@ -1,0 +1,1 @@
+"""The whole loop on one machine: ``python -m example_project.demo``."""

@@ -1,0 +1,1 @@
+"""What surrounds a service: its first start, its home page, read-only admin. Knows no domain."""

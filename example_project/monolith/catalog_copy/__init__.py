@@ -1,0 +1,1 @@
+"""The monolith's copy of the catalog entries, and the old API over it."""

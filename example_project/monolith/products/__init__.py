@@ -1,0 +1,1 @@
+"""Markets and products, which the monolith owns."""

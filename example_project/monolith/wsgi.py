@@ -1,0 +1,9 @@
+"""The WSGI application of this service."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "example_project.settings.monolith")
+
+application = get_wsgi_application()
