@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
@@ -26,8 +26,13 @@ from .models import (
 )
 from .producer import held
 
+if TYPE_CHECKING:
+    _Admin = admin.ModelAdmin[Any]
+else:
+    _Admin = admin.ModelAdmin  # subscripted for type checkers alone
 
-class ReadOnlyAdmin(admin.ModelAdmin):
+
+class ReadOnlyAdmin(_Admin):
     """Shows rows. Who may view them decides who may run the actions, which ask for ``change``."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -63,7 +68,9 @@ class HeldKeyAdmin(ReadOnlyAdmin):
     @admin.action(description=_("Retry now"), permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[HeldKey]) -> None:
         count = held.retry(queryset)
-        text = ngettext("%d key is due; the relay tries it now.", "%d keys are due; the relay tries them now.", count)
+        text = ngettext(
+            "%d key is due; the relay tries it now.", "%d keys are due; the relay tries them now.", count
+        )
         self.message_user(request, text % count, messages.SUCCESS)
 
 
@@ -87,14 +94,18 @@ class ParkedMessageAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("message"))
     def message_text(self, row: ParkedMessage) -> str:
-        return "" if row.message_value is None else bytes(row.message_value).decode("utf-8", "backslashreplace")
+        return (
+            "" if row.message_value is None else bytes(row.message_value).decode("utf-8", "backslashreplace")
+        )
 
     @admin.action(description=_("Retry the keys of these messages now"), permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[ParkedMessage]) -> None:
         keys = ConsumerKey.objects.using(queryset.db).filter(messages__in=queryset).distinct()
         count = parking.retry(keys)
         text = ngettext(
-            "%d key is due; its consumer tries it now.", "%d keys are due; their consumers try them now.", count
+            "%d key is due; its consumer tries it now.",
+            "%d keys are due; their consumers try them now.",
+            count,
         )
         self.message_user(request, text % count, messages.SUCCESS)
 
@@ -110,7 +121,9 @@ class ConsumerKeyAdmin(ReadOnlyAdmin):
     def retry(self, request: HttpRequest, queryset: QuerySet[ConsumerKey]) -> None:
         count = parking.retry(queryset.filter(parked=True))
         text = ngettext(
-            "%d key is due; its consumer tries it now.", "%d keys are due; their consumers try them now.", count
+            "%d key is due; its consumer tries it now.",
+            "%d keys are due; their consumers try them now.",
+            count,
         )
         self.message_user(request, text % count, messages.SUCCESS)
 

@@ -7,7 +7,7 @@ from importlib.metadata import packages_distributions
 from typing import Any
 
 from celery import current_app
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
@@ -35,8 +35,8 @@ def check_publications(app_configs: Sequence[AppConfig] | None = None, **_: Any)
         return []
     found: list[CheckMessage] = []
     for model in publications.declared():
-        for problem in publications.problems(model):
-            found.append(Error(problem, obj=model, id="django_outbox.E002"))
+        errors = publications.problems(model)
+        found += [Error(problem, obj=model, id="django_outbox.E002") for problem in errors]
     return [*found, *_shared_topics(), *_proxies(), *_managers()]
 
 
@@ -53,13 +53,8 @@ def _shared_topics() -> Iterator[CheckMessage]:
             )
 
 
-def _published_classes() -> Iterator[type[OutboxMixin]]:
-    classes = list(OutboxMixin.__subclasses__())
-    while classes:
-        model = classes.pop()
-        classes += model.__subclasses__()
-        if not model._meta.abstract:
-            yield model
+def _published_classes() -> list[type[OutboxMixin]]:
+    return [model for model in apps.get_models() if issubclass(model, OutboxMixin)]
 
 
 def _proxies() -> Iterator[CheckMessage]:
@@ -94,7 +89,8 @@ def check_handlers(**_: Any) -> list[CheckMessage]:
     if _settings_problems():
         return []
     found: list[CheckMessage] = [
-        Error(message, hint=hint, obj=where, id="django_outbox.E006") for message, hint, where in handlers.problems()
+        Error(message, hint=hint, obj=where, id="django_outbox.E006")
+        for message, hint, where in handlers.problems()
     ]
     return found
 
@@ -104,7 +100,8 @@ def check_replicas(**_: Any) -> list[CheckMessage]:
     if _settings_problems():
         return []
     return [
-        Error(message, hint=hint, obj=where, id="django_outbox.E007") for message, hint, where in replicas.problems()
+        Error(message, hint=hint, obj=where, id="django_outbox.E007")
+        for message, hint, where in replicas.problems()
     ]
 
 
@@ -183,14 +180,13 @@ def check_undeclared(**_: Any) -> list[CheckMessage]:
         return []
     topics = {publication.topic for publication in publications.publications()}
     service = conf.get_settings().service
-    found: list[CheckMessage] = []
-    for topic in sorted({topic for group in handlers.registry.groups() for topic in handlers.registry.topics(group)}):
-        if topic.startswith(f"{service}.") and topic not in topics:
-            found.append(
-                Warning(
-                    f"There is a handler for {topic!r}, a topic of this service that no model publishes.",
-                    hint=conf.nearest(topic, sorted(topics)) if topics else "Publish a model to it.",
-                    id="django_outbox.W005",
-                )
-            )
-    return found
+    handled = {topic for group in handlers.registry.groups() for topic in handlers.registry.topics(group)}
+    ours = {topic for topic in handled if topic.startswith(f"{service}.")}
+    return [
+        Warning(
+            f"There is a handler for {topic!r}, a topic of this service that no model publishes.",
+            hint=conf.nearest(topic, sorted(topics)) if topics else "Publish a model to it.",
+            id="django_outbox.W005",
+        )
+        for topic in sorted(ours - topics)
+    ]

@@ -81,10 +81,11 @@ def _relation_problems(raw: Mapping[str, Any]) -> list[str]:
     token = raw.get("RELAY_TOKEN_SECONDS", Settings.relay_token_seconds)
     publish = raw.get("PUBLISH_SECONDS", Settings.publish_seconds)
     if publish > token - 2:
-        return [
-            f"DJANGO_OUTBOX['RELAY_TOKEN_SECONDS'] ({token}) must exceed 'PUBLISH_SECONDS' ({publish}) by 2 at "
-            "least, so that a relay holds its lanes while it waits for the broker."
-        ]
+        sentence = (
+            f"DJANGO_OUTBOX['RELAY_TOKEN_SECONDS'] ({token}) must exceed 'PUBLISH_SECONDS' ({publish}) by 2 "
+            "at least, so that a relay holds its lanes while it waits for the broker."
+        )
+        return [sentence]
     return []
 
 

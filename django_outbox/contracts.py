@@ -8,7 +8,7 @@ are built once. With the extra ``fast`` jsonschema-rs gives the verdict and json
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,15 @@ from jsonschema.exceptions import SchemaError, best_match
 from .events import Event
 from .exceptions import PayloadInvalid
 
+jsonschema_rs: Any
 try:
     import jsonschema_rs
 except ImportError:  # the extra "fast" is not installed
-    jsonschema_rs = None  # type: ignore[assignment]
+    jsonschema_rs = None
 
 __all__ = ["check_payload", "check_received", "register", "reset", "schema_of", "schema_problems"]
 
-Schema = Mapping[str, Any]
+Schema = dict[str, Any]
 _registered: dict[tuple[str, int], Callable[[], Schema | None]] = {}
 
 
@@ -88,7 +89,11 @@ def _validator(type: str, version: int) -> Callable[[Any], str | None] | None:
     if schema is None:
         return None
     slow = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
-    fast = jsonschema_rs.Draft202012Validator(schema, validate_formats=True) if jsonschema_rs else None
+    fast = (
+        jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+        if jsonschema_rs is not None
+        else None
+    )
 
     def complaint(payload: Any) -> str | None:
         if fast is not None and fast.is_valid(payload):

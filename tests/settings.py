@@ -1,6 +1,8 @@
 """Settings of the library's own tests. ``OUTBOX_TEST_DATABASE_URL`` names another database than SQLite."""
 
 import os
+import tempfile
+from pathlib import Path
 
 import dj_database_url
 
@@ -37,6 +39,7 @@ TEMPLATES = [
 ]
 ROOT_URLCONF = "tests.urls"
 STATIC_URL = "/static/"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the others take a second each
 
 _URL = os.environ.get("OUTBOX_TEST_DATABASE_URL", "")
 _SQLITE = {
@@ -50,9 +53,13 @@ def _database(name: str) -> dict[str, object]:
     if _URL:
         config = dict(dj_database_url.parse(_URL))
         return {**config, "TEST": {"NAME": f"test_{name}_{os.getpid()}"}}
-    folder = os.environ.get("OUTBOX_TEST_SQLITE_DIR", "")
-    test = {"NAME": os.path.join(folder, f"test_{name}.sqlite3")} if folder else {}
-    return {"ENGINE": "django.db.backends.sqlite3", "NAME": f"{name}.sqlite3", "OPTIONS": _SQLITE, "TEST": test}
+    test = {"NAME": str(Path(tempfile.gettempdir(), f"outbox_{name}_{os.getpid()}.sqlite3"))}
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": f"{name}.sqlite3",
+        "OPTIONS": _SQLITE,
+        "TEST": test,
+    }
 
 
 DATABASES = {"default": _database("default"), "other": _database("other")}

@@ -26,6 +26,7 @@ __all__ = ["DevelopmentBroker", "PortUnusable"]
 _ALL_BROKERS = -1
 _PRODUCER = 0
 _PRODUCE_REQUEST = 0
+_addresses: set[int] = set()  # of the clusters that this process ever had
 
 
 class PortUnusable(BrokerError):
@@ -115,7 +116,7 @@ class _MockCluster:
         self._handle = self._c.rd_kafka_new(_PRODUCER, conf, words, len(words))
         if not self._handle:
             raise BrokerError(f"The development broker did not start: {words.value.decode()}")
-        self._cluster = self._c.rd_kafka_mock_cluster_new(self._handle, 1)
+        self._cluster = self._new_cluster()
         if not self._cluster:
             self._c.rd_kafka_destroy(self._handle)
             raise BrokerError("The development broker did not start: librdkafka made no mock cluster.")
@@ -123,6 +124,19 @@ class _MockCluster:
         self._c.rd_kafka_mock_group_initial_rebalance_delay_ms(self._cluster, 100)
         address: bytes = self._c.rd_kafka_mock_cluster_bootstraps(self._cluster)
         self.port = int(address.decode().rpartition(":")[2])
+
+    def _new_cluster(self) -> int | None:
+        """The cluster's identity is its address in memory, so no address may serve twice."""
+        refused: list[int] = []
+        cluster: int | None = self._c.rd_kafka_mock_cluster_new(self._handle, 1)
+        while cluster in _addresses:
+            refused.append(cluster)
+            cluster = self._c.rd_kafka_mock_cluster_new(self._handle, 1)
+        for one in refused:
+            self._c.rd_kafka_mock_cluster_destroy(one)
+        if cluster:
+            _addresses.add(cluster)
+        return cluster
 
     def set_down(self) -> None:
         self._c.rd_kafka_mock_broker_set_down(self._cluster, _ALL_BROKERS)

@@ -256,7 +256,7 @@ class KafkaSubscriber(HandleOwner):
         self._assigned: set[Partition] = set()
         self._paused: set[Partition] = set()
         self._joined = False
-        self._failure: Exception | None = None
+        self._failures: list[Exception] = []
         self._absences = Absences()
         self._next_look = 0.0
         made = client_options("consumer", options)
@@ -332,9 +332,8 @@ class KafkaSubscriber(HandleOwner):
         return self._handle
 
     def _raise_failure(self) -> None:
-        failure, self._failure = self._failure, None
-        if failure is not None:
-            raise failure
+        if self._failures:
+            raise self._failures.pop(0)
 
     def _usable(self, fetched: Sequence[RawMessage]) -> list[Message]:
         messages = []
@@ -352,12 +351,12 @@ class KafkaSubscriber(HandleOwner):
     def _fail(self, raw: RawMessage, error: KafkaError) -> None:
         topic, code = raw.topic() or "", error.code()
         if code in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
-            self._failure = self._out_of_range(raw)
+            self._failures.append(self._out_of_range(raw))
         elif code in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
             self._absences.missed(f"Topic {topic}", error.str())
         elif error.fatal() or verdict(error.name()) is Verdict.CONFIGURATION:
             words = f"{self._brokers} refuses the group or topic {topic!r}: {error.str()}"
-            self._failure = BrokerError(words)
+            self._failures.append(BrokerError(words))
         else:
             logger.info("%s: %s", self._brokers, error.str())
 
@@ -373,7 +372,7 @@ class KafkaSubscriber(HandleOwner):
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
             self._absences.missed(self._brokers, error.str())
         elif error.fatal() or (verdict(error.name()) is Verdict.CONFIGURATION and not self._joined):
-            self._failure = BrokerError(f"{self._brokers} cannot be used: {error.str()}")
+            self._failures.append(BrokerError(f"{self._brokers} cannot be used: {error.str()}"))
         if theirs is not None:
             theirs(error)
 
@@ -395,7 +394,7 @@ class KafkaSubscriber(HandleOwner):
         try:
             starts = self._on_assign(partitions)
         except Exception as error:  # noqa: BLE001 - the caller's; C code lies between, so fetch raises it
-            self._failure = error
+            self._failures.append(error)
             partitions = []
         self._assigned |= set(partitions)
         handle.incremental_assign(
@@ -409,7 +408,7 @@ class KafkaSubscriber(HandleOwner):
         try:
             self._on_revoke(partitions)
         except Exception as error:  # noqa: BLE001 - as above
-            self._failure = error
+            self._failures.append(error)
         handle.incremental_unassign(list(taken))
 
 

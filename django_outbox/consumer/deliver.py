@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from django.db import Error, transaction
@@ -13,7 +14,7 @@ from ..events import Event
 from ..signals import event_parked
 from .failures import Blamed, Failure, Interrupted, is_trouble, too_slow
 from .handlers import Handler
-from .keys import Ledger, log
+from .keys import WAITS_BEHIND, Ledger, log
 from .models import ParkedMessage
 from .positions import Positions
 from .received import Received, Spot, receive
@@ -177,6 +178,7 @@ def tell_parked(group: str, parked: Sequence[tuple[Received, ParkedMessage]]) ->
     """Say what was put aside, after the commit: a log line each, and ``event_parked``."""
     for item, row in parked:
         reason = row.error.strip().rpartition("\n")[2]
-        log.warning("%s: parked %s as %s: %s", group, item, row.state, reason[:300])
+        level = logging.INFO if row.error == WAITS_BEHIND else logging.WARNING
+        log.log(level, "%s: parked %s as %s: %s", group, item, row.state, reason[:300])
         if item.event is not None:
             event_parked.send_robust(sender=Event, event=item.event, group=group, error=row.error)

@@ -16,10 +16,11 @@ from .models import ConsumerKey, ParkedMessage
 from .order import Verdict, conflict, judge, move, waits_for, wants
 from .received import Received, printable, stored
 
-__all__ = ["Ledger", "log", "save_keys"]
+__all__ = ["WAITS_BEHIND", "Ledger", "log", "save_keys"]
 
 log = logging.getLogger("django_outbox.consumer")
 State = ParkedMessage.State
+WAITS_BEHIND = "waits behind an earlier event"
 _FILLED = ["partition", "offset", "event_id", "type", "error"]
 _FILLED += ["message_key", "message_value", "message_headers"]
 _Place = tuple[uuid.UUID, int, int]
@@ -135,7 +136,7 @@ class Ledger:
         twin = self._places.get((key.pk, *number)) if number else None
         if twin is None:
             due = number is not None and number == (key.epoch, wants(key))
-            self._keep(item, key, State.WAITING, "waits behind an earlier event", delay=0 if due else None)
+            self._keep(item, key, State.WAITING, WAITS_BEHIND, delay=0 if due else None)
         elif item.event and twin.event_id != printable(item.event.id, 255):
             error = f"{item.event.id} has the number of {twin.event_id}, which waits: it was used twice."
             self._keep(item, key, State.FAILED, error)

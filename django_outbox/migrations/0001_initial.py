@@ -1,7 +1,9 @@
-import django.db.models.deletion
-import django_outbox.events
 import uuid
+
+import django.db.models.deletion
 from django.db import migrations, models
+
+import django_outbox.events
 
 from ._operations import AddUnsentIndex
 

@@ -13,7 +13,7 @@ from .models import HeldKey, Lane, OutboxEvent
 __all__ = ["busy_lanes", "oldest_first", "read"]
 
 
-def read(using: str, token: UUID | None, limit: int) -> list[OutboxEvent]:
+def read(using: str, token: UUID, limit: int) -> list[OutboxEvent]:
     """The next batch of the relay that holds ``token``: about ``limit`` rows, a share of each lane.
 
     Within a lane in the order of ids, always from the bottom: a lower id may commit late. Keys that
@@ -42,7 +42,7 @@ def oldest_first(rows: list[OutboxEvent]) -> list[OutboxEvent]:
     return batch
 
 
-def busy_lanes(using: str, token: UUID | None) -> list[int]:
+def busy_lanes(using: str, token: UUID) -> list[int]:
     """Lanes of the token that have unsent rows: one probe of the index each."""
     connection = connections[using]
     quote = connection.ops.quote_name
@@ -61,14 +61,16 @@ def _shares_sql(using: str, lanes: list[int], share: int) -> tuple[str, list[Any
     connection = connections[using]
     quote = connection.ops.quote_name
     events, held_keys = quote(OutboxEvent._meta.db_table), quote(HeldKey._meta.db_table)
-    columns = ", ".join(f"e.{quote(field.column)}" for field in OutboxEvent._meta.concrete_fields)
+    columns = ", ".join(f"e.{quote(str(field.column))}" for field in OutboxEvent._meta.concrete_fields)
     dead = "h.dead" if connection.vendor != "mysql" else "h.dead = 1"
-    moment = connection.ops.adapt_datetimefield_value(now(using))
-    arms, parameters = [], []
+    is_held = f"h.key_hash = e.key_hash AND ({dead} OR h.next_try_at > %s)"
+    moment: Any = connection.ops.adapt_datetimefield_value(now(using))
+    arms: list[str] = []
+    parameters: list[Any] = []
     for lane in lanes:
         arms.append(
-            f"SELECT * FROM (SELECT {columns} FROM {events} e WHERE {_unsent(using)} AND e.lane = %s AND NOT EXISTS ("
-            f"SELECT 1 FROM {held_keys} h WHERE h.key_hash = e.key_hash AND ({dead} OR h.next_try_at > %s))"
+            f"SELECT * FROM (SELECT {columns} FROM {events} e WHERE {_unsent(using)} AND e.lane = %s"
+            f" AND NOT EXISTS (SELECT 1 FROM {held_keys} h WHERE {is_held})"
             f" ORDER BY e.id LIMIT %s) AS lane_{lane}"
         )
         parameters += [lane, moment, share]

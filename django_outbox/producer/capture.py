@@ -68,10 +68,14 @@ def _refuse_changed_key(publication: Publication, instance: models.Model, using:
         rows = publication.model._base_manager.using(using).filter(pk=instance.pk)
         old = rows.values_list(field.attname, flat=True).first()
     new = instance.__dict__[field.attname]
-    if old is not None and not hasattr(new, "resolve_expression") and field.to_python(new) != field.to_python(old):
+    if (
+        old is not None
+        and not hasattr(new, "resolve_expression")
+        and field.to_python(new) != field.to_python(old)
+    ):
         raise KeyChanged(
-            f"{publication.label} {instance.pk}: {publication.key} is the key of its events and cannot change "
-            f"from {str(old)!r} to {str(new)!r}. Delete the row and create it anew."
+            f"{publication.label} {instance.pk}: {publication.key} is the key of its events and cannot "
+            f"change from {str(old)!r} to {str(new)!r}. Delete the row and create it anew."
         )
 
 
@@ -121,7 +125,9 @@ def record_rows(
 ) -> None:
     """Record one operation on many rows, given as values by attname."""
     drafts = [
-        row_draft(publication, operation, key_of(publication, row, using), payload_of(publication, row, using))
+        row_draft(
+            publication, operation, key_of(publication, row, using), payload_of(publication, row, using)
+        )
         for row in rows
     ]
     record(drafts, using)

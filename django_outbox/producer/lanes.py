@@ -35,7 +35,8 @@ class Lanes:
     def __init__(self, using: str, *, standing: bool) -> None:
         self.using = using
         self.standing = standing
-        self.token: uuid.UUID | None = None
+        self.token = uuid.uuid4()
+        self._known = False
         self._renewed = 0.0
 
     def renew(self) -> None:
@@ -43,16 +44,17 @@ class Lanes:
 
         Cheap when called often: it asks the database once a second at most.
         """
-        if self.token is not None and time.monotonic() < self._renewed + RENEW_SECONDS:
+        if self._known and time.monotonic() < self._renewed + RENEW_SECONDS:
             return
         self._renewed = time.monotonic()
         with transaction.atomic(using=self.using):
             alive_until = now(self.using) + timedelta(seconds=get_settings().relay_token_seconds)
             relays = Relay.objects.using(self.using)
-            if self.token is None or not relays.filter(token=self.token).update(alive_until=alive_until):
-                self.token = uuid.uuid4()
+            if not relays.filter(token=self.token).update(alive_until=alive_until):
+                self.token = uuid.uuid4()  # never the old one: we may have lost it
                 name = f"{socket.gethostname()}:{os.getpid()}"
                 relays.create(token=self.token, name=name, standing=self.standing, alive_until=alive_until)
+        self._known = True
         mine, free, share = self._shares()  # a look without locks: most of the time nothing changes
         if len(mine) > share or (free and len(mine) < share):
             self._share()
@@ -82,11 +84,12 @@ class Lanes:
         with transaction.atomic(using=self.using):
             Lane.objects.using(self.using).filter(holder=self.token).update(holder=None)
             Relay.objects.using(self.using).filter(token=self.token).delete()
-        self.token = None
+        self.drop()
 
     def drop(self) -> None:
         """Forget a token that was lost; its row is swept away when it is long dead."""
-        self.token = None
+        self.token = uuid.uuid4()
+        self._known = False
 
     def mark_sent(self, ids: list[int]) -> None:
         """Mark rows sent. Raises ``LostToken`` when some lie in lanes that are no longer ours."""

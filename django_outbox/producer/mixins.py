@@ -102,8 +102,8 @@ class OutboxQuerySet(models.QuerySet[M]):
         returns = connections[self.db].features.can_return_rows_from_bulk_insert
         if not returns and any(row.pk is None for row in rows):
             raise NotRecordable(
-                f"{label}: this database gives no automatic keys back from bulk_create(); save the rows one by "
-                "one, or use a key that Python makes, such as a UUID."
+                f"{label}: this database gives no automatic keys back from bulk_create(); save the rows one "
+                "by one, or use a key that Python makes, such as a UUID."
             )
 
 
@@ -130,15 +130,15 @@ class OutboxMixin(models.Model):
         abstract = True
 
     @classmethod
-    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Any:
-        instance = super().from_db(db, field_names, values)
+    def from_db(cls, *args: Any, **options: Any) -> Any:
+        instance = super().from_db(*args, **options)
         capture.remember_key(instance)
         return instance
 
-    def save_base(self, raw: bool = False, *args: Any, using: str | None = None, **kwargs: Any) -> None:
-        using = using or router.db_for_write(self.__class__, instance=self)
+    def save_base(self, *args: Any, **options: Any) -> None:
+        using = options.get("using") or router.db_for_write(self.__class__, instance=self)
         with transaction.atomic(using=using, savepoint=False):
-            super().save_base(raw, *args, using=using, **kwargs)
+            super().save_base(*args, **{**options, "using": using})
 
     def delete(self, using: str | None = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:
         using = using or router.db_for_write(self.__class__, instance=self)

@@ -38,7 +38,9 @@ class OutboxEvent(models.Model):
 
     class Meta:
         verbose_name = _("event")
-        constraints = [models.UniqueConstraint(fields=["key_hash", "sequence"], name="outbox_event_sequence")]
+        constraints = (
+            models.UniqueConstraint(fields=["key_hash", "sequence"], name="outbox_event_sequence"),
+        )
 
     def __str__(self) -> str:
         return f"{self.type} {self.key} #{self.sequence}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -14,7 +14,15 @@ from django.db import models
 from ..conf import get_settings, nearest
 from ..exceptions import PublicationError
 
-__all__ = ["Publication", "declare", "declared", "problems", "publication_of", "publications", "publications_of"]
+__all__ = [
+    "Publication",
+    "declare",
+    "declared",
+    "problems",
+    "publication_of",
+    "publications",
+    "publications_of",
+]
 
 OPTIONS = ("topic", "key", "fields", "version", "schema", "partitions", "retention_seconds", "compacted")
 _declared: dict[type[models.Model], Mapping[str, Any]] = {}
@@ -61,18 +69,17 @@ class Publication:
 def declare(model: type[models.Model], options: Mapping[str, Any]) -> None:
     """Remember that ``model`` is published with ``options``, which are judged later, by checks."""
     _declared[model] = dict(options)
-    publication_of.cache_clear()
+    _forget()
 
 
 def declared() -> tuple[type[models.Model], ...]:
     return tuple(_declared)
 
 
-def publications() -> Iterator[Publication]:
+@cache
+def publications() -> tuple[Publication, ...]:
     """Every publication that can be used; the others are errors of ``manage.py check``."""
-    for model in _declared:
-        if not problems(model):
-            yield _build(model)
+    return tuple(_build(model) for model in _declared if not problems(model))
 
 
 @cache
@@ -110,10 +117,14 @@ def problems(model: type[models.Model]) -> list[str]:
     """What is wrong with ``class Outbox`` of ``model``; a sentence each."""
     options = _declared[model]
     where = f"{model._meta.label}.Outbox"
-    found = [f"{where} has an unknown option {name!r}; {nearest(name, list(OPTIONS))}" for name in options if name not in OPTIONS]
+    found = [
+        f"{where} has an unknown option {name!r}; {nearest(name, list(OPTIONS))}"
+        for name in options
+        if name not in OPTIONS
+    ]
     fields = options.get("fields")
     if not isinstance(fields, (list, tuple)) or not fields:
-        found.append(f"{where} needs 'fields', a list of the names that are public; it has no default. It is {fields!r}.")
+        found.append(f"{where} needs 'fields', a list of the names that are public, not {fields!r}.")
         fields = []
     names = [("fields", name) for name in fields]
     if "key" in options:
@@ -131,11 +142,15 @@ def _field_problems(model: type[models.Model], where: str, option: str, name: An
             raise FieldDoesNotExist
         field = model._meta.get_field(name)
     except FieldDoesNotExist:
-        return [f"{where}.{option} names {name!r}, which is no field of the model; {nearest(str(name), known)}"]
+        return [
+            f"{where}.{option} names {name!r}, which is no field of the model; {nearest(str(name), known)}"
+        ]
     if not isinstance(field, models.Field) or field.many_to_many:
         return [f"{where}.{option} names {name!r}, which is no column of the table; name a column."]
     if option == "key" and not field.unique:
-        return [f"{where}.key names {name!r}, which is not unique: two rows would share one key. Add unique=True."]
+        return [
+            f"{where}.key names {name!r}, which is not unique: two rows would share one key. Add unique=True."
+        ]
     if option == "key" and field.null:
         return [f"{where}.key names {name!r}, which may be null: every event needs a key."]
     return []
@@ -169,9 +184,14 @@ def _is_topic(value: object) -> bool:
     )
 
 
+def _forget() -> None:
+    publication_of.cache_clear()
+    publications.cache_clear()
+
+
 def _reset(*, setting: str, **_: object) -> None:
     if setting == "DJANGO_OUTBOX":
-        publication_of.cache_clear()
+        _forget()
 
 
 setting_changed.connect(_reset, dispatch_uid="django_outbox.publications")

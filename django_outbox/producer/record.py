@@ -101,7 +101,9 @@ def _draft_of_key(
     _check_type(type, topic)
     text = "" if key is None else str(plain(key))
     if not text or "\0" in text:
-        raise RecordError(f"record_event({type!r}) needs key=, the key of what the event is about; it got {key!r}.")
+        raise RecordError(
+            f"record_event({type!r}) needs key=, the key of what the event is about; it got {key!r}."
+        )
     headers = _checked_headers(headers)
     return Draft(topic=topic, key=text, type=type, operation="fact", payload=plain(payload), headers=headers)
 
@@ -110,20 +112,26 @@ def _check_type(type: str, topic: str) -> None:
     prefix, _, word = type.rpartition(".")
     if not topic or prefix != topic or not word or not word.replace("_", "").replace("-", "").isalnum():
         raise RecordError(
-            f"An event type is its topic, a dot and one word, such as {topic or 'shop.product'}.recalled; not {type!r}."
+            f"An event type is its topic, a dot and one word, such as {topic or 'shop.product'}.recalled; "
+            f"not {type!r}."
         )
     if word in RESERVED_WORDS:
-        raise RecordError(f"{type!r}: {word!r} is kept for changes of rows, which are recorded by themselves.")
+        raise RecordError(
+            f"{type!r}: {word!r} is kept for changes of rows, which are recorded by themselves."
+        )
     if any(publication.topic == topic and publication.compacted for publication in publications()):
-        raise RecordError(f"The topic {topic} is compacted and carries whole rows only; record facts on another.")
+        raise RecordError(
+            f"The topic {topic} is compacted and carries whole rows only; record facts on another."
+        )
 
 
-def _checked_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
+def _checked_headers(headers: Mapping[str, Any] | None) -> dict[str, str]:
     checked = dict(headers or {})
     for name, value in checked.items():
         if not isinstance(value, str) or name.lower().startswith("ce_") or name.lower() == "content-type":
             raise RecordError(
-                f"headers= may carry text under names of your own, such as 'traceparent'; not {name!r}: {value!r}."
+                f"headers= may carry text under names of your own, such as 'traceparent'; "
+                f"not {name!r}: {value!r}."
             )
     return checked
 
@@ -173,8 +181,9 @@ def _check_payload(draft: Draft) -> None:
     limit = get_settings().max_event_bytes
     if size > limit:
         raise PayloadInvalid(
-            f"The payload of {draft.type} for key {draft.key!r} has {size:,} bytes; MAX_EVENT_BYTES allows {limit:,}. "
-            "Publish less of the row, or raise the limit here and at the broker."
+            f"The payload of {draft.type} for key {draft.key!r} has {size:,} bytes; "
+            f"MAX_EVENT_BYTES allows {limit:,}. Publish less of the row, or raise the limit here and at "
+            "the broker."
         )
     contracts.check_payload(draft.type, draft.version, draft.payload)
 

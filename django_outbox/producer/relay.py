@@ -126,7 +126,9 @@ class Relay:
     def _complain(self, error: str) -> None:
         """Say once that the broker takes nothing, and once that it does again."""
         if error and error != self._complaint:
-            logger.warning("The broker takes nothing: %s. Events wait in %r; none is lost.", error, self.using)
+            logger.warning(
+                "The broker takes nothing: %s. Events wait in %r; none is lost.", error, self.using
+            )
         elif self._complaint and not error:
             logger.info("The broker takes events of %r again.", self.using)
         self._complaint = error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -23,5 +22,5 @@ def connect() -> None:
                 contracts.register(type_, publication.version, partial(_schema, publication))
 
 
-def _schema(publication: Publication) -> Mapping[str, Any]:
-    return publication.schema or derive_schema(publication)
+def _schema(publication: Publication) -> dict[str, Any]:
+    return dict(publication.schema or {}) or derive_schema(publication)

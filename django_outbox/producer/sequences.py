@@ -19,7 +19,7 @@ class Demand(NamedTuple):
     topic: str
     key: str
     epoch: int
-    count: int
+    numbers: int
 
 
 class Drawn(NamedTuple):
@@ -61,7 +61,7 @@ def _upsert(demands: Mapping[UUID, Demand], using: str) -> tuple[str, list[Any]]
         demand = demands[key_hash]
         values.append("(%s, %s, %s, %s, 1, %s)")
         hash_value = OutboxKey._meta.pk.get_db_prep_value(key_hash, connection)
-        parameters += [hash_value, demand.topic, demand.key, demand.epoch, demand.count]
+        parameters += [hash_value, demand.topic, demand.key, demand.epoch, demand.numbers]
     columns = f"(key_hash, topic, {key_column}, epoch, epoch_began, last_sequence)"
     conflict = _ON_DUPLICATE if connection.vendor == "mysql" else _ON_CONFLICT.format(table=table)
     return f"INSERT INTO {table} {columns} VALUES {', '.join(values)} {conflict}", parameters

@@ -75,13 +75,16 @@ def _close(relays: list[Relay], publisher: Publisher) -> None:
         try:
             relay.close()
         except DatabaseError as error:
-            logger.warning("Lanes of %r were not handed over (%s); they are free in a moment.", relay.using, error)
+            logger.warning(
+                "Lanes of %r were not handed over (%s); they are free in a moment.", relay.using, error
+            )
     publisher.close()
 
 
 def drain_all() -> bool:
     """Publish what is unsent on every alias, as far as lanes are free; whether nothing was blocked."""
-    return all([drain(alias) for alias in outbox_aliases()])
+    drained = [drain(alias) for alias in outbox_aliases()]
+    return all(drained)
 
 
 def drain(using: str) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+inject: Any
 try:
-    from opentelemetry.propagate import inject
+    from opentelemetry.propagate import inject  # type: ignore[import-not-found, no-redef, unused-ignore]
 except ImportError:  # tracing is optional
-    inject = None  # type: ignore[assignment]
+    inject = None
 
 __all__ = ["trace_headers"]
 

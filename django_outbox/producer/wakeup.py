@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from functools import partial
 from typing import Any
 
 from celery import Celery, current_app
@@ -19,7 +18,7 @@ from kombu.exceptions import KombuError
 
 from ..conf import get_settings
 
-__all__ = ["after_commit", "has_celery_broker"]
+__all__ = ["after_commit", "has_celery_broker", "hint"]
 
 logger = logging.getLogger("django_outbox.relay")
 
@@ -38,8 +37,8 @@ def after_commit(using: str) -> None:
     if not settings.wake_up or settings.relay == "external":
         return
     connection = transaction.get_connection(using)
-    if not any(getattr(entry[1], "func", None) is _hint for entry in connection.run_on_commit):
-        transaction.on_commit(partial(_hint, using), using=using, robust=True)
+    if not any(entry[1] is hint for entry in connection.run_on_commit):
+        transaction.on_commit(hint, using=using, robust=True)
 
 
 def has_celery_broker(app: Celery) -> bool:
@@ -55,16 +54,17 @@ class _Pause(threading.local):
 _local = _Pause()
 
 
-def _hint(using: str) -> None:
+def hint() -> None:
+    """Send the hint now. With eager Celery the task runs here."""
     app: Celery = current_app._get_current_object()
     if app.conf.task_always_eager:
-        app.tasks[TASK].apply()
+        app.tasks[TASK].apply(throw=True)
         return
     if not has_celery_broker(app) or time.monotonic() < _local.until:
         return
     try:
         _send(app)
-    except (OSError, KombuError, app.connection_for_write().connection_errors) as error:
+    except (OSError, KombuError, *app.connection_for_write().connection_errors) as error:
         _drop_connection()
         _local.until = time.monotonic() + PAUSE_SECONDS
         logger.warning(
@@ -104,4 +104,4 @@ def _send(app: Celery) -> None:
 def _drop_connection() -> None:
     connection, _local.connection = _local.connection, None
     if connection is not None:
-        connection.collapse()
+        connection.collect(TIMEOUT_SECONDS)

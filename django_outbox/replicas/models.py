@@ -56,6 +56,7 @@ class ReplicaModel(models.Model):
     (``outbox_deleted``) or ``"keep"``.
 
     Applying an event sends no ``pre_save`` or ``post_save``: react to the event with ``@handles``.
+    Fixtures are loaded as they are.
     """
 
     outbox_epoch = models.IntegerField(_("epoch"), null=True, editable=False)

@@ -67,9 +67,9 @@ class CapturedEvents(Sequence[Event]):
 def captured_events(using: str = DEFAULT_DB_ALIAS) -> Iterator[CapturedEvents]:
     """The events that are recorded within the block, as a sequence that grows meanwhile::
 
-        with captured_events() as events:
-            product.save()
-        assert events.types == ["shop.product.updated"]
+    with captured_events() as events:
+        product.save()
+    assert events.types == ["shop.product.updated"]
     """
     events = CapturedEvents(using)
     try:

@@ -80,6 +80,5 @@ def handle_event(event: Event | Mapping[str, Any], *, group: str | None = None) 
     except Blamed as blamed:
         raise blamed.blames[0].error from None
     except Interrupted as interrupted:
-        assert interrupted.__cause__ is not None
-        raise interrupted.__cause__ from None
+        raise (interrupted.__cause__ or interrupted) from None
     return [handler.name for handler in handlers if handler.accepts(made.version)]

@@ -28,7 +28,9 @@ def _obstacle() -> str:
 
 
 if __name__ == "__main__":
-    if obstacle := _obstacle():
+    # The syntax of this file is one that old Pythons read, so that they can be told.
+    obstacle = _obstacle()
+    if obstacle:
         sys.exit(obstacle)
     from example_project.demo.run import main
 

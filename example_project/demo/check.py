@@ -137,7 +137,7 @@ class Check:
     def _kill(self, name: str | None) -> None:
         """Kill a process that has work behind it and before it; start again who was killed before."""
         if name:
-            self._seen("the first of these events", lambda: self._copies("Killed") or self._copies("Survived"))
+            self._seen("the first of these events", lambda: any(map(self._copies, ("Killed", "Survived"))))
             self._stack.supervisor[name].kill()
         self._stack.supervisor.look_after()
 

@@ -18,7 +18,7 @@ from .terminal import DemoFailed
 __all__ = ["Entry", "handled_faults", "query", "read_topics", "topic_faults"]
 
 ANSWER_SECONDS = 10
-SHOWN = 5
+SHOWN = 3
 
 
 class Entry(NamedTuple):

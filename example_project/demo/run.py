@@ -124,6 +124,7 @@ def _addresses(stack: Stack) -> None:
             f"{monolith}/api/v1/catalog",
         ],
         "catalog service": [f"{catalog}/", f"{catalog}/catalog/admin", f"{catalog}/catalog/api/v1"],
+        "broker": [f"{stack.servers.bootstrap} (any client of Kafka)"],
     }.items():
         for number, address in enumerate(addresses):
             screen.line(f"  {'' if number else name:<18}{screen.paint(address, 'cyan')}")

@@ -84,6 +84,8 @@ class Stack:
             for name, site in self.sites.items():
                 log = self.supervisor[f"{name} web"].log
                 self.wait(site.answers, START_SECONDS, f"the {name}'s web server answers", log)
+            for name in SERVICES:  # last: the first event waits for the others, not for these
+                self._start_celery(name)
         if live:
             self.supervisor.meanwhile = self.ticker.tick
 
@@ -109,8 +111,6 @@ class Stack:
             self.manage(name, "consume_events")
         for name in SERVICES:
             self.manage(name, "runserver", "--noreload", f"{HOST}:{self.ports[name]}")
-        for name in SERVICES:
-            self._start_celery(name)
 
     def _start_celery(self, service: str) -> None:
         # One process: the pool is the worker itself, beat its only fork. Its warm shutdown takes up to 4.5 s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -44,11 +45,13 @@ class Screen:
         return f"\x1b[{';'.join(_CODES[style] for style in styles)}m{text}\x1b[0m"
 
     def line(self, text: str = "") -> None:
-        """One line, at once. When its reader went away, such as ``head``, the demo ends as by Ctrl-C."""
+        """One line, at once. When its reader is gone (``head``, a terminal), the demo ends as by Ctrl-C."""
         try:
             self._stream.write((text if self._unicode else text.translate(_PLAIN)).rstrip() + "\n")
             self._stream.flush()
-        except BrokenPipeError:
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.EIO):
+                raise
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
             raise KeyboardInterrupt from None
 

@@ -26,7 +26,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 class HistoryAdmin(ReadOnlyAdmin):
     """What arrived, newest first, with the time that each event took."""
 
-    list_display = ("received_at", "type", "key", "sequence", "text", "took")
+    list_display = ("received_at", "text", "took", "sequence", "type", "key")
     list_filter = ("type",)
     search_fields = ("key", "event_id", "text")
     ordering = ("-id",)

@@ -73,4 +73,4 @@ def celery_broker(folder: Path) -> tuple[str, dict[str, Any]]:
         (folder / part).mkdir(parents=True, exist_ok=True)
     queue, control = str(folder / "queue"), str(folder / "control")
     options = {"data_folder_in": queue, "data_folder_out": queue, "control_folder": control}
-    return "filesystem://", options
+    return "filesystem://localhost", options

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from django_outbox.brokers.base import Message, Partition, Subscriber
+from django_outbox.brokers.base import Message, Partition
 from django_outbox.brokers.development import DevelopmentBroker
 from django_outbox.brokers.kafka import KafkaBroker
 from django_outbox.brokers.memory import MemoryBroker
@@ -21,7 +20,15 @@ from ..services import require
 
 TOO_LARGE = b"x" * 1_100_000
 # Short waits for tests; everything else is as users have it.
-QUICK = {"topic.metadata.refresh.interval.ms": 300, "reconnect.backoff.max.ms": 500, "fetch.wait.max.ms": 50}
+QUICK = {
+    "topic.metadata.refresh.interval.ms": 300,
+    "reconnect.backoff.ms": 100,
+    "reconnect.backoff.max.ms": 500,
+    "fetch.wait.max.ms": 50,
+}
+
+
+_PUBLISHERS: dict[str, Any] = {}
 
 
 @dataclass
@@ -55,6 +62,8 @@ class Member:
 class Rig:
     """One broker under test."""
 
+    address = ""
+
     def __init__(self, broker: Any) -> None:
         self.broker = broker
         self.members: list[Member] = []
@@ -87,7 +96,10 @@ class Rig:
         return publisher
 
     def publish(self, topic: str, *pairs: tuple[bytes | None, bytes | None]) -> None:
-        publisher = self.publisher()
+        publisher = _PUBLISHERS.get(self.address) or self.publisher()
+        if self.address:
+            # A new idempotent producer takes half a second; this one lives as long as the run.
+            _PUBLISHERS[self.address] = publisher
         deliveries = publisher.publish([Message(topic, key, value) for key, value in pairs], 10)
         assert all(delivery.acknowledged for delivery in deliveries), deliveries
 
@@ -99,7 +111,8 @@ class Rig:
 
     def close(self) -> None:
         for closable in [*[member.subscriber for member in self.members], *self.publishers]:
-            closable.close()
+            if closable not in _PUBLISHERS.values():
+                closable.close()
 
 
 class MemoryRig(Rig):
@@ -121,7 +134,8 @@ class MemoryRig(Rig):
 class DevelopmentRig(Rig):
     def __init__(self, development: DevelopmentBroker) -> None:
         self.development = development
-        options = {"bootstrap.servers": development.bootstrap_servers, **QUICK}
+        self.address = development.bootstrap_servers
+        options = {"bootstrap.servers": self.address, **QUICK}
         # A group that lost its last member is joined again after this time (less a second).
         super().__init__(KafkaBroker({**options, "session.timeout.ms": 1500, "heartbeat.interval.ms": 200}))
 
@@ -141,8 +155,10 @@ class DevelopmentRig(Rig):
 
 class KafkaRig(Rig):
     def __init__(self, servers: str) -> None:
+        self.address = servers
         self._admin = AdminClient({"bootstrap.servers": servers})
-        super().__init__(KafkaBroker({"bootstrap.servers": servers, **QUICK}))
+        # Members hear of a rebalance in their next heartbeat.
+        super().__init__(KafkaBroker({"bootstrap.servers": servers, **QUICK, "heartbeat.interval.ms": 300}))
 
     def topic(self, partitions: int = 4) -> str:
         return self.topic_named(f"kafka.{uuid.uuid4().hex[:8]}", partitions)
@@ -150,10 +166,6 @@ class KafkaRig(Rig):
     def topic_named(self, name: str, partitions: int = 4) -> str:
         self._admin.create_topics([NewTopic(name, partitions, 1)])[name].result(10)
         return name
-
-    def delete_records(self, partition: Partition, before: int) -> None:
-        target = TopicPartition(partition.topic, partition.number, before)
-        self._admin.delete_records([target])[target].result(10)
 
 
 KAFKA = pytest.param("kafka", marks=pytest.mark.service)

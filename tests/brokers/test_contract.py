@@ -219,6 +219,20 @@ def test_an_offset_that_is_not_there_is_an_error_to_decide_on(rig: Rig) -> None:
     assert [message.value for message in member.fetch_count(2)] == [b"1", b"2"]
 
 
+def test_every_partition_that_is_out_of_range_is_named(rig: Rig) -> None:
+    """Two lost offsets are two errors, one for each fetch, and no third."""
+    topic = rig.topic()
+    lost = [Partition(topic, 1), Partition(topic, 3)]
+    member = rig.member(topic, starts=dict.fromkeys(lost, 50))
+    named = []
+    for _ in lost:
+        with pytest.raises(OffsetOutOfRange) as raised:
+            member.fetch_count(1)
+        named.append(raised.value.partition)
+    assert sorted(named) == lost
+    assert member.subscriber.fetch(10, 0.3) == []
+
+
 def test_an_error_of_a_callback_comes_out_of_fetch(rig: Rig) -> None:
     """A database that fails in on_assign is not swallowed on the way through the client."""
     topic = rig.topic()

@@ -85,7 +85,7 @@ def test_a_topic_that_does_not_exist_is_a_matter_of_configuration(kafka_rig: Rig
     servers = kafka_rig.broker._options["bootstrap.servers"]
     broker = KafkaBroker({"bootstrap.servers": servers, "allow.auto.create.topics": False, **QUICK})
     publisher = broker.publisher()
-    for seconds in (1, 5):
+    for seconds in (0.6, 5):
         begin = time.monotonic()
         [delivery] = publisher.publish([Message(absent, b"k", b"v")], seconds)
         assert delivery.verdict is Verdict.CONFIGURATION, delivery
@@ -93,11 +93,8 @@ def test_a_topic_that_does_not_exist_is_a_matter_of_configuration(kafka_rig: Rig
     publisher.close()
 
 
-def test_a_topic_that_is_made_later_is_found(
-    kafka_rig: Rig, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
-) -> None:
+def test_a_topic_that_is_made_later_is_found(kafka_rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
     """The subscriber names it once, waits, and gets its messages when it is there."""
-    topic = kafka_rig.topic()
     absent = f"later.{uuid.uuid4().hex[:8]}"
     servers = kafka_rig.broker._options["bootstrap.servers"]
     broker = KafkaBroker({"bootstrap.servers": servers, **QUICK, "allow.auto.create.topics": False})
@@ -105,16 +102,13 @@ def test_a_topic_that_is_made_later_is_found(
     member = kafka_rig.member(absent)
     for _ in range(4):
         assert member.subscriber.fetch(10, 0.4) == []
-    assert [r.getMessage() for r in caplog.records if absent in r.getMessage()] == [
-        f"Topic {absent} is not there (Subscribed topic not available: {absent}:"
-        " Broker: Unknown topic or partition); waiting for it."
-    ]
+    [said] = [words for words in caplog.messages if absent in words]
+    assert said.startswith(f"Topic {absent} is not there (Subscribed topic not available")
     kafka_rig.broker = usual
     kafka_rig.topic_named(absent)
     kafka_rig.publish(absent, (b"k", b"v"))
     assert member.fetch_count(1)[0].value == b"v"
     assert f"Topic {absent} is back." in caplog.messages
-    assert topic not in caplog.text
 
 
 def test_a_frozen_broker_is_unavailable_within_the_deadline(silent_server: str) -> None:
@@ -195,7 +189,7 @@ def test_options_of_every_role_may_stand_side_by_side(caplog: pytest.LogCaptureF
     [
         ({}, "needs 'bootstrap.servers'"),
         ({"sesion.timeout.ms": 6000}, 'No such configuration property: "sesion.timeout.ms"; did you mean'),
-        ({"linger.ms": "soon"}, 'Invalid value for configuration property "linger.ms"'),
+        ({"socket.timeout.ms": "soon"}, 'Invalid value for configuration property "socket.timeout.ms"'),
         ({"enable.auto.commit": True}, "'enable.auto.commit'] is not yours to set: positions are kept"),
         ({"auto.offset.reset": "earliest"}, "a new group starts at the earliest message"),
         ({"partitioner": "random"}, "all events of a key need one partition"),

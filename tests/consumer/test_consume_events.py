@@ -14,11 +14,13 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from django_outbox import handles
 from django_outbox.brokers import get_broker
 from django_outbox.brokers.development import DevelopmentBroker
 from django_outbox.brokers.kafka import KafkaBroker
+from django_outbox.consumer.models import Position
 from django_outbox.events import Event
 from django_outbox.wire import message_of
 
@@ -59,6 +61,21 @@ def test_once_consumes_and_says_what_it_does(capsys: pytest.CaptureFixture[str])
     assert notes() == ["A1"]
     assert capsys.readouterr().out == "Consuming depot.item as group shop from the memory broker.\n"
     get_broker.__globals__["_broker"].cache_clear()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_missing_tables_are_named() -> None:
+    """Before migrate there is no traceback, but what to do."""
+    handles("depot.item.*")(note)
+    table = Position._meta.db_table
+    with connection.schema_editor() as editor:
+        editor.alter_db_table(Position, table, "elsewhere")
+    try:
+        with pytest.raises(CommandError, match=r"no tables of django_outbox; run manage.py migrate first"):
+            call_command("consume_events", once=True)
+    finally:
+        with connection.schema_editor() as editor:
+            editor.alter_db_table(Position, "elsewhere", table)
 
 
 class Service:

@@ -129,3 +129,16 @@ def test_a_hole_of_a_million_gets_a_thousand_rows(stream: Stream) -> None:
     assert notes() == ["A1", "A1000000"]
     assert len(rows("missing")) == 1000
     assert "up to 999999" in rows("missing")[-1].error
+
+
+def test_an_older_epoch_is_handled_before_a_newer_one_among_the_waiting(stream: Stream) -> None:
+    """Behind a parked event the order is that of (epoch, sequence), not of arrival."""
+    poison = Poison("A7")
+    handles("depot.item.*")(poison)
+    new = message("A", 3, epoch=2, source="/new")
+    stream.handle(message("A", 7), new, message("A", 8))
+    poison.bad.clear()
+    make_due()
+    stream.first.retry()
+    assert notes() == ["A7", "A8", "A3"]
+    assert not key_of("A").parked

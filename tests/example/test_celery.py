@@ -18,7 +18,18 @@ CREATE = """
 from example_project.monolith.products.rules import create_product
 create_product(name="Kite", product_category="Toys")
 """
-CELERY = ("-m", "celery", "-A", "example_project.monolith", "worker", "--beat", "--pool", "solo")
+CELERY = (
+    "-m",
+    "celery",
+    "-A",
+    "example_project.monolith",
+    "worker",
+    "--beat",
+    "--pool",
+    "solo",
+    "-l",
+    "INFO",
+)
 
 
 def _answers(port: int) -> bool:

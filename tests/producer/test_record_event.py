@@ -59,7 +59,7 @@ def test_a_missing_key_is_refused() -> None:
 
 def test_a_row_of_another_kind_is_refused() -> None:
     """Only published models have a topic."""
-    with pytest.raises(RecordError, match="shop.Category is not published"):
+    with pytest.raises(RecordError, match=r"shop.Category is not published"):
         record_event("shop.category.seen", instance=Category.objects.create(name="x"), payload={})
 
 

@@ -8,10 +8,13 @@ import threading
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error, connections
 
 from django_outbox.brokers import get_broker
 from django_outbox.conf import get_settings
+from django_outbox.consumer.groups import alias_of
 from django_outbox.consumer.handlers import registry
+from django_outbox.consumer.models import Position
 from django_outbox.consumer.worker import ConsumerWorker
 from django_outbox.exceptions import BrokerError
 
@@ -29,6 +32,7 @@ class Command(BaseCommand):
 
     def handle(self, *, group: str | None, once: bool, **_: Any) -> None:
         group = choose_group(group)
+        _refuse_without_tables(alias_of(group))
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
@@ -59,6 +63,15 @@ def choose_group(asked: str | None) -> str:
     if asked is None and len(groups) > 1:
         raise CommandError(f"This service has the groups {', '.join(groups)}; choose one with --group.")
     return asked or groups[0]
+
+
+def _refuse_without_tables(using: str) -> None:
+    try:
+        tables = connections[using].introspection.table_names()
+    except Error:
+        return  # the loop waits for a database that is away
+    if Position._meta.db_table not in tables:
+        raise CommandError(f"Database {using!r} has no tables of django_outbox; run manage.py migrate first.")
 
 
 def _broker_name() -> str:

@@ -23,7 +23,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--once",
             action="store_true",
-            help="Work until nothing that can be done now is left, then exit: 0, or 1 and what was held back.",
+            help="Work until nothing that can be done now is left; exit 0, or 1 and say what was held back.",
         )
 
     def handle(self, *, once: bool, **_: Any) -> None:

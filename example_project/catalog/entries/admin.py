@@ -28,12 +28,16 @@ class EntryForm(forms.ModelForm):
 @admin.register(CatalogEntry)
 class CatalogEntryAdmin(admin.ModelAdmin):
     form = EntryForm
-    list_display = ("product_name", "market_id", "availability_date", "availability_end_date", "entry_uuid")
+    list_display = ("product_name", "market_code", "availability_date", "availability_end_date", "entry_uuid")
     list_filter = ("market",)
     list_per_page = 50
     search_fields = ("entry_uuid", "product__name", "product__product_uuid")
     autocomplete_fields = ("product", "market")
     readonly_fields = ("entry_uuid",)
+
+    @admin.display(description="market", ordering="market_id")
+    def market_code(self, entry: CatalogEntry) -> str:
+        return entry.market_id
 
     @admin.display(description="product", ordering="product__name")
     def product_name(self, entry: CatalogEntry) -> str:

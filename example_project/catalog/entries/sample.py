@@ -53,7 +53,7 @@ def _entries(products: Sequence[Product], markets: Sequence[Market]) -> Iterator
     for number, product in enumerate(products):
         if product.discontinued:
             continue
-        for step in range(1 + number % 3):
+        for step in range(min(1 + number % 3, len(markets))):
             market = markets[(number + step) % len(markets)]
             first_day = _FIRST_DAY + timedelta(days=number % 90)
             yield CatalogEntry(

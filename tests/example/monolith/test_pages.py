@@ -63,6 +63,8 @@ def test_product_with_entries_is_deleted_in_the_admin(admin: Client, arrive: Arr
 
     entries = reverse("admin:catalog_copy_catalogentry_changelist")
     assert "(deleted)" in admin.get(entries).content.decode()
+    copy = CatalogEntry.objects.get()
+    assert admin.get(reverse("admin:catalog_copy_catalogentry_change", args=[copy.pk])).status_code == 200
     arrive.event("deleted", entry)
     assert not CatalogEntry.objects.exists()
     assert admin.get(entries).status_code == 200

@@ -1,0 +1,118 @@
+"""The compose file, and the commands of its containers as plain processes on this machine."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+
+from tests.example.processes import CHECKOUT, Service, free_ports, until
+
+__all__ = ["FILE", "IMAGE", "Machine", "is_once", "is_ours", "services"]
+
+FILE = CHECKOUT / "docker-compose.yml"
+IMAGE = "django-outbox-example"
+LISTENS_ON = "0.0.0.0:8000"
+
+
+@cache
+def services() -> dict[str, dict[str, Any]]:
+    """The services of the compose file by name."""
+    return dict(yaml.safe_load(FILE.read_text())["services"])
+
+
+def is_ours(service: Mapping[str, Any]) -> bool:
+    """Whether it runs the image with our code."""
+    return bool(service["image"] == IMAGE)
+
+
+def is_once(service: Mapping[str, Any]) -> bool:
+    """Whether it ends by itself."""
+    return service["restart"] in ("no", "on-failure")
+
+
+class Machine:
+    """Runs containers of our image without containers.
+
+    ``addresses`` says what stands here for a host and port of the compose file. ``without`` are
+    variables that are left out, so that the settings fall back to what needs no server.
+    """
+
+    def __init__(
+        self, folder: Path, addresses: Mapping[str, str], *, without: Sequence[str] = (), **environment: str
+    ) -> None:
+        self.web_ports = dict(zip(("monolith-web", "catalog-web"), free_ports(2), strict=True))
+        self.folder = folder
+        self._without = set(without)
+        self._more = {
+            "EXAMPLE_DATA_DIR": str(folder),
+            "HOME": str(folder),
+            "PYTHONPATH": str(CHECKOUT),
+            "PYTHONUNBUFFERED": "1",
+            **environment,
+        }
+        webs = {f"{name}:8000": f"127.0.0.1:{port}" for name, port in self.web_ports.items()}
+        self._addresses = {**addresses, **webs}
+        self._containers: dict[str, Service] = {}
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._stack = ExitStack()
+
+    def url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.web_ports[name]}"
+
+    def start(self, name: str) -> None:
+        """Start the container's command; what it says is in ``said``."""
+        container = self._stack.enter_context(self._container(name))
+        self.processes[name] = container.start("command", *self._words(name, services()[name]["command"]))
+        self._containers[name] = container
+
+    def said(self, name: str) -> str:
+        return self._containers[name].said("command")
+
+    def ended_well(self, name: str, seconds: float) -> None:
+        """Wait for the end of the command, which must be a success."""
+        until(lambda: self.processes[name].poll() is not None, seconds, f"{name} ends")
+        assert self.processes[name].returncode == 0, f"{name}: {self.said(name)[-3000:]}"
+
+    def healthy(self, name: str) -> bool:
+        """What the container's health check says, run as the compose file has it."""
+        words = services()[name]["healthcheck"]["test"][1:]
+        if words[-1] == "web":
+            words = [*words, f"{self.url(name)}/"]
+        check = subprocess.run(
+            [sys.executable, *self._words(name, words)],
+            cwd=CHECKOUT,
+            env=self._container(name).environment,
+            capture_output=True,
+            timeout=30,
+            check=False,
+        )
+        return check.returncode == 0
+
+    def _container(self, name: str) -> Service:
+        written: dict[str, str] = services()[name]["environment"]
+        environment = {key: value for key, value in written.items() if key not in self._without}
+        for there, here in self._addresses.items():
+            environment = {key: value.replace(there, here) for key, value in environment.items()}
+        settings = environment["DJANGO_SETTINGS_MODULE"].rpartition(".")[2]
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        return Service(settings, folder, **{**environment, **self._more})
+
+    def _words(self, name: str, command: Sequence[str]) -> list[str]:
+        """The arguments for Python: programs of packages are run as the modules that they are."""
+        here = f"127.0.0.1:{self.web_ports.get(name)}"
+        words = [word.replace(LISTENS_ON, here) for word in command]
+        return words[1:] if words[0] == "python" else ["-m", *words]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
