@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import socket
 import sys
-import urllib.request
 from collections.abc import Callable
+from contextlib import closing
+from http.client import HTTPConnection
 
 TIMEOUT_SECONDS = 5
 # Several times the interval of the sweep.
@@ -24,10 +25,11 @@ BEAT = (
 )
 
 
-def web(url: str = "http://127.0.0.1:8000/") -> bool:
+def web(port: str = "8000") -> bool:
     """The home page is there; it reads the database."""
-    with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:
-        return answer.status == 200
+    with closing(HTTPConnection("127.0.0.1", int(port), timeout=TIMEOUT_SECONDS)) as connection:
+        connection.request("GET", "/")
+        return connection.getresponse().status == 200
 
 
 def relay() -> bool:
@@ -70,7 +72,7 @@ def _found(query: str, value: object) -> bool:
 
 def _own_address(servers: str) -> str:
     """The address from which this host reaches the first of the servers."""
-    host, _, port = servers.split(",")[0].rpartition(":")
+    host, _, port = servers.partition(",")[0].rpartition(":")
     with socket.create_connection((host, int(port)), timeout=TIMEOUT_SECONDS) as connection:
         return str(connection.getsockname()[0])
 

@@ -12,7 +12,7 @@ from ..conf import get_settings
 from ..databases import end_idle_transactions
 from ..events import Event
 from ..signals import event_parked
-from .failures import Blamed, Failure, Interrupted, is_trouble, too_slow
+from .failures import Blamed, Failure, Interrupted, is_trouble, last_line, too_slow
 from .handlers import Handler
 from .keys import WAITS_BEHIND, Ledger, log
 from .models import ParkedMessage
@@ -20,7 +20,7 @@ from .positions import Positions
 from .received import Received, Spot, receive
 from .running import Aftermath, Runner, Without
 
-__all__ = ["Delivery", "tell_parked"]
+__all__ = ["Delivery"]
 
 _CAREFUL_EVENTS = 50  # savepoints per transaction: PostgreSQL slows down past 64 of them
 _NO_LIMIT = 1_000_000
@@ -82,7 +82,7 @@ class Delivery:
             self._escalate(items, pass_, error)
             return None
         self.positions.saw(_nexts(items[:done]))
-        tell_parked(self.group, [(item, row) for item, row in ledger.parked])
+        _tell_parked(self.group, ledger.parked)
         return done
 
     def _transact(self, items: Sequence[Received], pass_: _Pass) -> tuple[Ledger, int]:
@@ -174,11 +174,10 @@ def _nexts(items: Sequence[Received]) -> dict[Partition, int]:
     return {item.message.at: item.message.offset + 1 for item in items}
 
 
-def tell_parked(group: str, parked: Sequence[tuple[Received, ParkedMessage]]) -> None:
+def _tell_parked(group: str, parked: Sequence[tuple[Received, ParkedMessage]]) -> None:
     """Say what was put aside, after the commit: a log line each, and ``event_parked``."""
     for item, row in parked:
-        reason = row.error.strip().rpartition("\n")[2]
         level = logging.INFO if row.error == WAITS_BEHIND else logging.WARNING
-        log.log(level, "%s: parked %s as %s: %s", group, item, row.state, reason[:300])
+        log.log(level, "%s: parked %s as %s: %s", group, item, row.state, last_line(row.error))
         if item.event is not None:
             event_parked.send_robust(sender=Event, event=item.event, group=group, error=row.error)

@@ -30,6 +30,7 @@ __all__ = [
     "backoff_seconds",
     "is_aftermath",
     "is_trouble",
+    "last_line",
     "too_slow",
 ]
 
@@ -109,6 +110,11 @@ class Failure:
         if attempts + 1 >= max_attempts:
             return (State.SKIPPED if self.skips else State.FAILED), attempts + 1, None
         return State.WAITING, attempts + 1, backoff_seconds(attempts + 1)
+
+
+def last_line(error: str) -> str:
+    """The part of a kept error that says what happened."""
+    return error.strip().rpartition("\n")[2][:300]
 
 
 def too_slow() -> Failure:

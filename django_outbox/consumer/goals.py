@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from ..brokers.base import Broker, Partition
+from .failures import last_line
 from .models import ConsumerKey
 from .positions import Positions
 from .queues import queue_of
@@ -69,7 +70,7 @@ class Goals:
         keys = ConsumerKey.objects.using(using).filter(group=group, parked=True).order_by("topic", "key")
         for key in keys[:_MOST_LINES]:
             head = queue_of(key, using).first()
-            reason = head.error.strip().rpartition("\n")[2] if head else ""
+            reason = last_line(head.error) if head else ""
             lines.append(f"Parked: {key.topic} {key.key} ({head.state if head else 'empty'}): {reason}")
         more = keys.count() - _MOST_LINES
         if more > 0:

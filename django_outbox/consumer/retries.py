@@ -15,8 +15,7 @@ from .. import databases
 from ..brokers.base import Partition
 from ..conf import get_settings
 from ..events import WHOLE_STATE
-from .deliver import tell_parked
-from .failures import Failure, Interrupted, is_trouble, too_slow
+from .failures import Failure, Interrupted, is_trouble, last_line, too_slow
 from .keys import log
 from .models import ConsumerKey, ParkedMessage
 from .order import Verdict, conflict, judge, move, waits_for, wants
@@ -87,7 +86,9 @@ class Retries:
             if is_trouble(error, self.using) and self.runner.slow:
                 self._too_slow[key_id] = too_slow()
             raise
-        tell_parked(self.group, drain.failed)
+        for item, row in drain.failed:
+            reason = last_line(row.error)
+            log.warning("%s: %s failed again, is %s: %s", self.group, item, row.state, reason)
         return drain.handled
 
     def _end_for_hole(self, key_id: uuid.UUID, partition: Partition) -> int | None:

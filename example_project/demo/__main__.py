@@ -32,6 +32,9 @@ if __name__ == "__main__":
     obstacle = _obstacle()
     if obstacle:
         sys.exit(obstacle)
-    from example_project.demo.run import main
+    try:
+        from example_project.demo.run import main
 
-    sys.exit(main())
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)  # before there was anything to stop

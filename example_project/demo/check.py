@@ -159,7 +159,7 @@ class Check:
         screen.heading("Figures")
         rows = {
             "events recorded": str(recorded),
-            "messages in the topics": f"{published} ({published - recorded} repeats)",
+            "messages in the topics": f"{published}, {published - recorded} of them repeated",
             "lines in the histories": f"{handled} (markets have none)",
             "a change seen by the other service": change,
             "in all": duration(time.monotonic() - self._began),

@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from scripts.services import Kafka, Postgres, Service, ServiceError
+from scripts.services import Kafka, Postgres, ServiceError
 
 DATABASES = ("demo_monolith", "demo_catalog")
 
@@ -22,7 +23,7 @@ def main(folder: Path) -> int:
     kafka, postgres = Kafka(folder / "kafka"), Postgres(folder / "postgres")
     signal.signal(signal.SIGTERM, _stop)
     try:
-        _start([kafka, postgres])
+        _at_once(kafka.start, postgres.start)
         for database in DATABASES:
             postgres.create_database(database)
         (folder / "ready").touch()
@@ -33,15 +34,14 @@ def main(folder: Path) -> int:
         return 1
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        for service in (kafka, postgres):
-            service.destroy()
+        _at_once(kafka.destroy, postgres.destroy)
     return 0
 
 
-def _start(services: list[Service]) -> None:
+def _at_once(*steps: Callable[[], None]) -> None:
     with ThreadPoolExecutor() as pool:
-        for started in [pool.submit(service.start) for service in services]:
-            started.result()
+        for step in [pool.submit(step) for step in steps]:
+            step.result()
 
 
 def _stop(number: int, frame: object) -> None:

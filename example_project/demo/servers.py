@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -85,11 +86,12 @@ class RealServers:
 
     def __init__(self, folder: Path) -> None:
         try:
-            from scripts.services import Kafka, Postgres
+            from scripts.services import Kafka, Postgres, ServiceError
         except ModuleNotFoundError as error:
             raise DemoFailed(
                 "--services needs a whole checkout, with its folder scripts/services."
             ) from error
+        self._error = ServiceError
         self._folder = folder / "servers"
         self._kafka = Kafka(self._folder / "kafka")
         self._postgres = Postgres(self._folder / "postgres")
@@ -109,7 +111,16 @@ class RealServers:
         return self._postgres.url(f"demo_{service}")
 
     def broker_down(self) -> None:
-        self._kafka.stop()
+        with self._explained():
+            self._kafka.stop()
 
     def broker_up(self) -> None:
-        self._kafka.start()
+        with self._explained():
+            self._kafka.start()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except self._error as error:
+            raise DemoFailed(str(error)) from error

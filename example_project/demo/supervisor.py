@@ -18,6 +18,7 @@ from .terminal import DemoFailed, Screen
 __all__ = ["Child", "Supervisor"]
 
 SETUP_SECONDS = 120
+CLEAN_UP_SECONDS = 20  # only on a machine that is very busy
 STOP_SECONDS = 3.5  # Ctrl-C has five seconds in all
 RESTARTS_ALLOWED = 3
 RESTART_WINDOW_SECONDS = 30
@@ -87,12 +88,16 @@ class Child:
         self.signal_group(signal.SIGKILL)
 
     def close(self) -> None:
-        """Reap it, and end what it may have left in its group."""
+        """Reap it, and end what it may have left in its group. A ``bare`` one gets time to clean up."""
+        if self._process is None:
+            return
+        if self._process.stdin:
+            self._process.stdin.close()
+        if self.bare:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(CLEAN_UP_SECONDS)
         self.signal_group(signal.SIGKILL)
-        if self._process:
-            self._process.wait()
-            if self._process.stdin:
-                self._process.stdin.close()
+        self._process.wait()
 
 
 class Supervisor:
@@ -162,7 +167,7 @@ class Supervisor:
     def _bury(self, child: Child) -> None:
         how = _how(child.exit_code or 0)
         child.close()
-        if not child.expected_to_die and not self._restart:
+        if not child.expected_to_die and (child.bare or not self._restart):
             raise DemoFailed(f"{child.name} died: {how}.", [child.log])
         if not child.expected_to_die:
             self._screen.warning(f"{child.name} died: {how}. It is started again.")
@@ -183,7 +188,7 @@ class Supervisor:
         for child in children:
             child.terminate()
         deadline = time.monotonic() + STOP_SECONDS
-        while (late := _still_needed(children)) and time.monotonic() < deadline:
+        while (late := _waited_for(children)) and time.monotonic() < deadline:
             time.sleep(0.05)
         for child in children:
             child.close()
@@ -198,7 +203,7 @@ def _ended(children: Sequence[Child]) -> bool:
     return bool(_failed(children)) or all(c.exit_code is not None for c in children)
 
 
-def _still_needed(children: Sequence[Child]) -> list[Child]:
+def _waited_for(children: Sequence[Child]) -> list[Child]:
     return [c for c in children if c.exit_code is None and not c.expendable]
 
 

@@ -9,7 +9,7 @@ class Note(models.Model):
     """What a handler wrote down."""
 
     text = models.TextField()
-    only_once = models.CharField(max_length=100, unique=True, null=True)  # noqa: DJ001
+    only_once = models.CharField(max_length=100, unique=True, null=True)
 
     def __str__(self) -> str:
         return self.text

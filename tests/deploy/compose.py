@@ -10,15 +10,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
+import pytest
 
 from tests.example.processes import CHECKOUT, Service, free_ports, until
 
-__all__ = ["FILE", "IMAGE", "Machine", "is_once", "is_ours", "services"]
+yaml = pytest.importorskip("yaml", reason="the deployment's tests need PyYAML: pip install --group services")
+
+__all__ = ["FILE", "IMAGE", "SERVERLESS", "Machine", "is_once", "is_ours", "services"]
 
 FILE = CHECKOUT / "docker-compose.yml"
 IMAGE = "django-outbox-example"
 LISTENS_ON = "0.0.0.0:8000"
+# Without these the settings fall back to SQLite and files, and gunicorn to any folder.
+SERVERLESS = ("MONOLITH_DATABASE_URL", "CATALOG_DATABASE_URL", "CELERY_BROKER_URL", "GUNICORN_CMD_ARGS")
 
 
 @cache
@@ -52,7 +56,6 @@ class Machine:
         self._without = set(without)
         self._more = {
             "EXAMPLE_DATA_DIR": str(folder),
-            "HOME": str(folder),
             "PYTHONPATH": str(CHECKOUT),
             "PYTHONUNBUFFERED": "1",
             **environment,
@@ -84,7 +87,7 @@ class Machine:
         """What the container's health check says, run as the compose file has it."""
         words = services()[name]["healthcheck"]["test"][1:]
         if words[-1] == "web":
-            words = [*words, f"{self.url(name)}/"]
+            words = [*words, str(self.web_ports[name])]
         check = subprocess.run(
             [sys.executable, *self._words(name, words)],
             cwd=CHECKOUT,
@@ -103,7 +106,7 @@ class Machine:
         settings = environment["DJANGO_SETTINGS_MODULE"].rpartition(".")[2]
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
-        return Service(settings, folder, **{**environment, **self._more})
+        return Service(settings, folder, **{**environment, **self._more, "HOME": str(folder)})
 
     def _words(self, name: str, command: Sequence[str]) -> list[str]:
         """The arguments for Python: programs of packages are run as the modules that they are."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
 import subprocess
 
@@ -10,13 +9,8 @@ import pytest
 
 from tests.example.processes import CHECKOUT
 
-from .tools import require_program
-
-pytest.importorskip("yaml", reason="the deployment's tests need PyYAML: pip install --group services")
-
 from .compose import FILE, is_once, is_ours, services
-
-SHIPPED = ("django_outbox", "example_project", "deploy", "pyproject.toml", "README.md", "LICENSE")
+from .tools import require_program
 
 
 @pytest.mark.slow
@@ -98,12 +92,11 @@ def test_kafka_is_the_one_that_the_tests_run() -> None:
 
 def test_everything_that_the_dockerfile_copies_is_there_and_not_ignored() -> None:
     """A build finds in its context what it asks for."""
-    kept = [
-        line[1:] for line in (CHECKOUT / ".dockerignore").read_text().splitlines() if line.startswith("!")
-    ]
+    ignore = (CHECKOUT / ".dockerignore").read_text().splitlines()
+    kept = {line.removeprefix("!") for line in ignore if line.startswith("!")}
+    assert "*" in ignore, "nothing gets in that is not named"
     copies = re.findall(r"^COPY (?!--from)(.+) \S+$", (CHECKOUT / "Dockerfile").read_text(), re.MULTILINE)
     sources = [source for line in copies for source in line.split()]
-    assert set(SHIPPED) >= {source.split("/")[0] for source in sources} >= {"django_outbox", "example_project"}
-    for source in sources:
-        assert (CHECKOUT / source).exists(), source
-        assert any(fnmatch.fnmatch(source.split("/")[0], pattern) for pattern in kept), source
+    assert "django_outbox" in sources
+    assert [source for source in sources if not (CHECKOUT / source).exists()] == []
+    assert {source.partition("/")[0] for source in sources} == kept

@@ -13,17 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from example_project.demo.web import Answer, Site
 from tests.example.processes import CHECKOUT, Service, free_ports, until
 
+from .compose import SERVERLESS, Machine
 from .tools import require_program
 
 for needed in ("rest_framework", "ninja", "django_celery_beat", "whitenoise", "gunicorn"):
     pytest.importorskip(needed, reason=f"the example needs {needed}: pip install --group example")
-pytest.importorskip("yaml", reason="the deployment's tests need PyYAML: pip install --group services")
-
-from example_project.demo.web import Answer, Site
-
-from .compose import Machine
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -78,9 +75,8 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("gateway")
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
-    without = ("MONOLITH_DATABASE_URL", "CATALOG_DATABASE_URL", "CELERY_BROKER_URL")
     addresses = {"kafka:9092": "127.0.0.1:1", "localhost:8080": f"127.0.0.1:{port}"}
-    with Machine(folder, addresses, without=without) as machine:
+    with Machine(folder, addresses, without=SERVERLESS) as machine:
         webs = {f"{name}:8000": machine.url(name).removeprefix("http://") for name in WEBS}
         command = _nginx(_write_configuration(folder, port, webs), globally="daemon off;")
         for name in SETUPS:
@@ -151,7 +147,9 @@ def test_address_is_answered_by_its_service_without_a_redirect(gateway: str, pat
     assert says in answer.text
 
 
-@pytest.mark.parametrize("path", ["/catalogue", "/static/nothing.css", "/catalog/static/rest_framework/css/default.css"])
+@pytest.mark.parametrize(
+    "path", ["/catalogue", "/static/nothing.css", "/catalog/static/rest_framework/css/default.css"]
+)
 def test_nobody_answers_for_another_ones_address(gateway: str, path: str) -> None:
     """What begins like the other service's address is not taken for it; no static file of the other."""
     assert _get(gateway, path).status == 404

@@ -21,9 +21,9 @@ PLACES = (str(Path(sys.executable).parent), "/usr/local/sbin", "/usr/sbin", "/sb
 def require_program(name: str, install: str) -> str:
     """The path of a program; without it the test is skipped, or fails with OUTBOX_REQUIRE_SERVICES=1."""
     found = shutil.which(name, path=os.pathsep.join([*PLACES, os.environ.get("PATH", "")]))
-    if found:
-        return found
-    _not_here(f"what needs {name} (`{install}` brings it)")
+    if not found:
+        _not_here(f"what needs {name} (`{install}` brings it)")
+    return found
 
 
 def require_service(service: Service) -> None:

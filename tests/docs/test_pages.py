@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .pages import ROOT, blocks, page
+from .pages import ROOT, blocks, page, rows
 
 PAGES = sorted(
     str(path.relative_to(ROOT))
@@ -58,3 +58,9 @@ def test_every_page_is_short_in_its_lines() -> None:
         prose = re.sub(r"^```.*?^```$", "", page(name), flags=re.MULTILINE | re.DOTALL)
         for line in prose.splitlines():
             assert line.startswith("|") or len(line) <= 130, f"{name}: {line}"
+
+
+def test_every_option_of_the_demo_is_written_down() -> None:
+    """The options in the table are those that the demo takes."""
+    taken = set(re.findall(r'add_argument\(\s*"(--[a-z]+)"', page("example_project/demo/run.py")))
+    assert {name.strip("`") for name, _ in rows(page("docs/demo.md"))} == taken

@@ -230,3 +230,14 @@ def test_log_lines_and_messages_that_the_pages_quote_exist() -> None:
     ):
         assert quoted in page("docs/howto/trouble.md")
         assert quoted in source
+
+
+def test_no_page_runs_a_command_that_does_not_exist() -> None:
+    """What follows ``manage.py`` is a command of this package, or one of Django's."""
+    texts = [
+        page("README.md"),
+        *(path.read_text(encoding="utf-8") for path in (ROOT / "docs").rglob("*.md")),
+    ]
+    named = {name for text in texts for name in re.findall(r"manage\.py ([a-z]+_[a-z]+)", text)}
+    assert named
+    assert named <= set(COMMANDS)

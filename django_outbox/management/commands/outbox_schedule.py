@@ -25,7 +25,7 @@ class Command(BaseCommand):
         "a task that was switched off stays off."
     )
 
-    def handle(self, **_: Any) -> None:
+    def handle(self, *, verbosity: int, **_: Any) -> None:
         settings = get_settings()
         if not apps.is_installed("django_celery_beat"):
             raise CommandError(SNIPPET.format(sweep=settings.sweep_seconds, prune=settings.prune_seconds))
@@ -41,4 +41,5 @@ class Command(BaseCommand):
             schedule = schedule or IntervalSchedule.objects.create(**interval)
             defaults = {"task": name, "interval": schedule, "expire_seconds": max(seconds, 10)}
             PeriodicTask.objects.update_or_create(name=name, defaults=defaults)
-            self.stdout.write(f"{name} runs every {seconds} s.")
+            if verbosity > 0:
+                self.stdout.write(f"{name} runs every {seconds} s.")
