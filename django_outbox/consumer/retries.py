@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 
 from django.db import Error, transaction
 from django.db.models import Q
-from django.db.models.functions import Now
 
 from .. import databases
 from ..brokers.base import Partition
@@ -64,7 +63,11 @@ class Retries:
         rows = (
             ParkedMessage.objects.using(self.using)
             .filter(
-                owned, group=self.group, state=State.WAITING, next_try_at__lte=Now(), key_row__isnull=False
+                owned,
+                group=self.group,
+                state=State.WAITING,
+                next_try_at__lte=databases.now(self.using),
+                key_row__isnull=False,
             )
             .order_by("next_try_at", "pk")
             .values_list("key_row_id", "topic", "partition")[:_KEYS]
