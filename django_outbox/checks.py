@@ -16,7 +16,7 @@ from . import conf, contracts
 from .consumer import handlers
 from .producer import publications, wakeup
 from .producer.mixins import OutboxMixin, OutboxQuerySet
-from .replicas import models as replicas
+from .replicas import problems as replicas
 
 
 def _settings_problems() -> list[str]:

@@ -63,6 +63,7 @@ def identity(*parts: str | bytes) -> uuid.UUID:
     """The 16 bytes that stand for ``parts`` on every database: BLAKE2b of them, NUL between.
 
     ``identity(topic, key)`` is a key's hash. Collations and lengths do not matter to it.
+    A ``UUID`` only by its size; stored in a ``HashField``.
     """
     encoded = (part.encode() if isinstance(part, str) else part for part in parts)
     return uuid.UUID(bytes=hashlib.blake2b(b"\0".join(encoded), digest_size=16).digest())

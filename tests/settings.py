@@ -49,6 +49,12 @@ _SQLITE = {
 }
 
 
+if _URL.startswith("mysql:"):
+    import pymysql
+
+    pymysql.install_as_MySQLdb()
+
+
 def _database(name: str) -> dict[str, object]:
     if _URL:
         config = dict(dj_database_url.parse(_URL))

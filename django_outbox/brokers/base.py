@@ -97,7 +97,8 @@ class OffsetOutOfRange(BrokerError):
         self.partition, self.offset, self.low, self.high = partition, offset, low, high
         super().__init__(
             f"{partition.topic}[{partition.number}] has no offset {offset}: the broker holds {low} up to"
-            f" {high} (-1: unknown). Decide where to go on, with `manage.py seek_events`."
+            f" {high} (-1: unknown). Nothing is skipped by itself: `seek` decides where to go on;"
+            " consume_events stops this partition alone and logs what an operator can do."
         )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from ..fields import HashField
+
 
 class Position(models.Model):
     """Where a group stands in a partition; this, not Kafka, decides where a consumer resumes.
@@ -13,13 +15,13 @@ class Position(models.Model):
     none.
     """
 
-    id = models.UUIDField(primary_key=True)
+    id = HashField(primary_key=True)
     group = models.CharField(max_length=249)
     topic = models.CharField(max_length=249)
     partition = models.IntegerField()
     next_offset = models.BigIntegerField()
-    cluster_id = models.CharField(max_length=255, null=True)
-    topic_id = models.CharField(max_length=255, null=True)
+    cluster_id = models.CharField(max_length=255, null=True)  # noqa: DJ001 - None: not told yet
+    topic_id = models.CharField(max_length=255, null=True)  # noqa: DJ001 - None: the broker has none
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -36,7 +38,7 @@ class ConsumerKey(models.Model):
     of the last event handled or skipped, never of the last one seen; None for foreign messages.
     """
 
-    id = models.UUIDField(primary_key=True)
+    id = HashField(primary_key=True)
     group = models.CharField(max_length=249)
     topic = models.CharField(max_length=249)
     key = models.TextField()
@@ -93,10 +95,10 @@ class ParkedMessage(models.Model):
 
     class Meta:
         verbose_name = _("parked message")
-        indexes = [
+        indexes = (
             models.Index(fields=["key_row", "epoch", "sequence"], name="outbox_parked_order"),
             models.Index(fields=["next_try_at"], name="outbox_parked_due"),
-        ]
+        )
 
     def __str__(self) -> str:
         return f"{self.topic}/{self.partition}/{self.offset} {self.state}"
@@ -110,7 +112,7 @@ class WaitingChild(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     key_row = models.OneToOneField(ConsumerKey, models.PROTECT, related_name="waiting_child")
-    parent = models.UUIDField(db_index=True)
+    parent = HashField(db_index=True)
     replica = models.CharField(max_length=255)
     epoch = models.IntegerField()
     sequence = models.BigIntegerField()

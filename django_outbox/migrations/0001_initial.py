@@ -4,6 +4,7 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 import django_outbox.events
+import django_outbox.fields
 
 from ._operations import AddUnsentIndex
 
@@ -48,7 +49,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="ConsumerKey",
             fields=[
-                ("id", models.UUIDField(primary_key=True, serialize=False)),
+                ("id", django_outbox.fields.HashField(primary_key=True, serialize=False)),
                 ("group", models.CharField(max_length=249)),
                 ("topic", models.CharField(max_length=249)),
                 ("key", models.TextField()),
@@ -65,7 +66,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="HeldKey",
             fields=[
-                ("key_hash", models.UUIDField(primary_key=True, serialize=False)),
+                ("key_hash", django_outbox.fields.HashField(primary_key=True, serialize=False)),
                 ("topic", models.CharField(max_length=249)),
                 ("key", models.TextField()),
                 ("attempts", models.PositiveIntegerField(default=0)),
@@ -90,7 +91,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="OutboxKey",
             fields=[
-                ("key_hash", models.UUIDField(primary_key=True, serialize=False)),
+                ("key_hash", django_outbox.fields.HashField(primary_key=True, serialize=False)),
                 ("topic", models.CharField(max_length=249)),
                 ("key", models.TextField()),
                 ("epoch", models.IntegerField()),
@@ -104,7 +105,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="OutboxTopic",
             fields=[
-                ("id", models.UUIDField(primary_key=True, serialize=False)),
+                ("id", django_outbox.fields.HashField(primary_key=True, serialize=False)),
                 ("name", models.CharField(max_length=249)),
                 ("owner", models.CharField(max_length=100)),
                 ("epoch", models.IntegerField(default=1)),
@@ -116,7 +117,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Position",
             fields=[
-                ("id", models.UUIDField(primary_key=True, serialize=False)),
+                ("id", django_outbox.fields.HashField(primary_key=True, serialize=False)),
                 ("group", models.CharField(max_length=249)),
                 ("topic", models.CharField(max_length=249)),
                 ("partition", models.IntegerField()),
@@ -148,7 +149,7 @@ class Migration(migrations.Migration):
                 ("event_id", models.UUIDField(default=django_outbox.events.uuid7, editable=False)),
                 ("topic", models.CharField(max_length=249)),
                 ("key", models.TextField()),
-                ("key_hash", models.UUIDField()),
+                ("key_hash", django_outbox.fields.HashField()),
                 ("lane", models.PositiveSmallIntegerField()),
                 ("sequence", models.BigIntegerField()),
                 ("epoch", models.IntegerField()),
@@ -173,7 +174,7 @@ class Migration(migrations.Migration):
             name="WaitingChild",
             fields=[
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),
-                ("parent", models.UUIDField(db_index=True)),
+                ("parent", django_outbox.fields.HashField(db_index=True)),
                 ("replica", models.CharField(max_length=255)),
                 ("epoch", models.IntegerField()),
                 ("sequence", models.BigIntegerField()),

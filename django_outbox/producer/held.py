@@ -54,7 +54,7 @@ def _hold(lanes: Lanes, event: OutboxEvent, error: str, *, dead: bool) -> None:
         event.key,
         event.topic,
         error,
-        "dead until an operator retries or skips it" if held.dead else "tried again later",
+        "dead until an operator retries it" if held.dead else "tried again later",
     )
 
 

@@ -8,6 +8,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from ..events import Event, uuid7
+from ..fields import HashField
 
 
 class OutboxEvent(models.Model):
@@ -22,7 +23,7 @@ class OutboxEvent(models.Model):
     event_id = models.UUIDField(default=uuid7, editable=False)
     topic = models.CharField(max_length=249)
     key = models.TextField()
-    key_hash = models.UUIDField()
+    key_hash = HashField()
     lane = models.PositiveSmallIntegerField()
     sequence = models.BigIntegerField()
     epoch = models.IntegerField()
@@ -71,7 +72,7 @@ class OutboxKey(models.Model):
     ``epoch_began`` is the sequence with which the key's epoch began.
     """
 
-    key_hash = models.UUIDField(primary_key=True)
+    key_hash = HashField(primary_key=True)
     topic = models.CharField(max_length=249)
     key = models.TextField()
     epoch = models.IntegerField()
@@ -88,7 +89,7 @@ class OutboxKey(models.Model):
 class OutboxTopic(models.Model):
     """A topic that this service owns, and its epoch. ``id`` is the identity of the name."""
 
-    id = models.UUIDField(primary_key=True)
+    id = HashField(primary_key=True)
     name = models.CharField(max_length=249)
     owner = models.CharField(max_length=100)
     epoch = models.IntegerField(default=1)
@@ -103,7 +104,7 @@ class OutboxTopic(models.Model):
 class HeldKey(models.Model):
     """A key in trouble. While its row is here and not due, the relay leaves the key out."""
 
-    key_hash = models.UUIDField(primary_key=True)
+    key_hash = HashField(primary_key=True)
     topic = models.CharField(max_length=249)
     key = models.TextField()
     attempts = models.PositiveIntegerField(default=0)

@@ -40,7 +40,8 @@ def draw(demands: Mapping[UUID, Demand], using: str) -> dict[UUID, Drawn]:
     sql, parameters = _upsert(demands, using)
     with connection.cursor() as cursor:
         cursor.execute(f"{sql} RETURNING key_hash, last_sequence, epoch_began", parameters)
-        return {_uuid(row[0]): Drawn(row[1], row[2]) for row in cursor.fetchall()}
+        hash_of = OutboxKey._meta.pk.to_python
+        return {hash_of(row[0]): Drawn(row[1], row[2]) for row in cursor.fetchall()}
 
 
 def _draw_and_read(demands: Mapping[UUID, Demand], using: str) -> dict[UUID, Drawn]:
@@ -81,7 +82,3 @@ _ON_CONFLICT = (
     " epoch = CASE WHEN {table}.epoch < excluded.epoch THEN excluded.epoch ELSE {table}.epoch END,"
     " last_sequence = {table}.last_sequence + excluded.last_sequence"
 )
-
-
-def _uuid(value: Any) -> UUID:
-    return value if isinstance(value, UUID) else UUID(str(value))

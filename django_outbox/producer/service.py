@@ -140,16 +140,16 @@ def drain_to_the_end(using: str) -> list[str]:
 
     Rows in the lanes of living relays are theirs.
     """
-    if not drain(using):
-        return [f"{_unsent(using).count()} events of {using!r}: the broker takes nothing"]
-    known = _lifetimes(using)
+    silent = _lifetimes(using)
     deadline = time.monotonic() + get_settings().relay_token_seconds + 1
-    while known and _unsent(using).exists() and time.monotonic() < deadline:
+    while True:
+        if not drain(using):
+            return [f"{_unsent(using).count()} events of {using!r}: the broker takes nothing"]
+        if not (silent and _unsent(using).exists() and time.monotonic() < deadline):
+            break
         time.sleep(0.2)
         alive = _lifetimes(using)
-        known = {token: until for token, until in known.items() if alive.get(token) == until}
-        if _has_work(using) and not drain(using):
-            break
+        silent = {token: until for token, until in silent.items() if alive.get(token) == until}
     return [f"key {held.key!r} of {held.topic}: {held.error}" for held in HeldKey.objects.using(using)]
 
 

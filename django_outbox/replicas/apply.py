@@ -12,7 +12,8 @@ from ..consumer.appliers import register_applier
 from ..events import Event
 from ..exceptions import PayloadInvalid
 from .models import ReplicaModel, replica_models
-from .options import BASE_FIELDS, option_problems
+from .options import BASE_FIELDS
+from .problems import option_problems
 
 __all__ = ["apply", "connect"]
 

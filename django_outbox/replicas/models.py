@@ -10,9 +10,9 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from ..exceptions import ReplicaReadOnly
-from .options import BASE_FIELDS, Problem, ReplicaOptions, option_problems, options_of
+from .options import BASE_FIELDS, ReplicaOptions, options_of
 
-__all__ = ["ReplicaManager", "ReplicaModel", "ReplicaQuerySet", "problems", "replica_models"]
+__all__ = ["ReplicaManager", "ReplicaModel", "ReplicaQuerySet", "replica_models"]
 
 
 def _refusal(model: type[ReplicaModel], what: str) -> ReplicaReadOnly:
@@ -114,8 +114,3 @@ def _automatic_key(model: type[models.Model]) -> str:
 def replica_models() -> list[type[ReplicaModel]]:
     """Every concrete copy of the installed apps."""
     return [model for model in apps.get_models() if issubclass(model, ReplicaModel) and not model._meta.proxy]
-
-
-def problems() -> list[Problem]:
-    """What is wrong with the copies' options: message, hint and model."""
-    return [problem for model in replica_models() for problem in option_problems(model)]

@@ -11,11 +11,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from .terminal import DemoFailed
 
-__all__ = ["Entry", "handled_faults", "query", "read_topics", "topic_faults"]
+__all__ = ["Entry", "entries", "handled_faults", "query", "read_messages", "read_topics", "topic_faults"]
 
 ANSWER_SECONDS = 10
 SHOWN = 3
@@ -57,14 +57,19 @@ def entries(rows: Iterable[Sequence[Any]]) -> list[Entry]:
 
 
 def read_topics(bootstrap: str, topics: Sequence[str]) -> list[Entry]:
-    """Every message of ``topics`` from the first to the last one, per partition in the topic's order."""
+    """Every event of ``topics`` from the first to the last one, per partition in the topic's order."""
+    return [_entry(message) for message in read_messages(bootstrap, topics)]
+
+
+def read_messages(bootstrap: str, topics: Sequence[str]) -> list[Message]:
+    """Every message of ``topics``, as confluent-kafka gives it."""
     consumer = Consumer(
         {"bootstrap.servers": bootstrap, "group.id": "demo-auditor", "enable.auto.commit": False}
     )
     try:
         ends = _ends(consumer, topics)
         consumer.assign([TopicPartition(topic, number, 0) for topic, number in ends])
-        found: list[Entry] = []
+        found: list[Message] = []
         deadline = time.monotonic() + ANSWER_SECONDS
         while ends:
             if time.monotonic() > deadline:
@@ -74,7 +79,7 @@ def read_topics(bootstrap: str, topics: Sequence[str]) -> list[Entry]:
                     if error.code() != KafkaError._PARTITION_EOF:
                         raise DemoFailed(f"The topics cannot be read: {error}.")
                     continue
-                found.append(_entry(message))
+                found.append(message)
             for at in consumer.position(consumer.assignment()):
                 if at.offset >= ends.get((at.topic, at.partition), sys.maxsize):
                     del ends[at.topic, at.partition]

@@ -21,7 +21,9 @@ from ..services import require
 TOO_LARGE = b"x" * 1_100_000
 # Short waits for tests; everything else is as users have it.
 QUICK = {
-    "topic.metadata.refresh.interval.ms": 300,
+    "topic.metadata.refresh.interval.ms": 100,
+    "topic.metadata.refresh.fast.interval.ms": 20,
+    "retry.backoff.ms": 20,
     "reconnect.backoff.ms": 100,
     "reconnect.backoff.max.ms": 500,
     "fetch.wait.max.ms": 50,
@@ -95,11 +97,16 @@ class Rig:
         self.publishers.append(publisher)
         return publisher
 
+    def lasting_publisher(self) -> Any:
+        """One that other tests use too: a new idempotent producer takes half a second to begin."""
+        if not self.address:
+            return self.publisher()
+        if self.address not in _PUBLISHERS:
+            _PUBLISHERS[self.address] = self.publisher()
+        return _PUBLISHERS[self.address]
+
     def publish(self, topic: str, *pairs: tuple[bytes | None, bytes | None]) -> None:
-        publisher = _PUBLISHERS.get(self.address) or self.publisher()
-        if self.address:
-            # A new idempotent producer takes half a second; this one lives as long as the run.
-            _PUBLISHERS[self.address] = publisher
+        publisher = self.lasting_publisher()
         deliveries = publisher.publish([Message(topic, key, value) for key, value in pairs], 10)
         assert all(delivery.acknowledged for delivery in deliveries), deliveries
 

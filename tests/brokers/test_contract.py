@@ -36,7 +36,7 @@ def test_messages_of_a_key_are_fetched_in_the_order_they_were_published(rig: Rig
 def test_every_message_gets_its_own_delivery(rig: Rig) -> None:
     """The answer has one acknowledgement for each message."""
     topic = rig.topic()
-    deliveries = rig.publisher().publish([Message(topic, b"k", b"%d" % n) for n in range(5)], 10)
+    deliveries = rig.lasting_publisher().publish([Message(topic, b"k", b"%d" % n) for n in range(5)], 10)
     assert deliveries == [Delivery(Verdict.ACKNOWLEDGED)] * 5
 
 
@@ -56,7 +56,7 @@ def test_keys_values_and_headers_survive_as_they_are(rig: Rig) -> None:
         Message(topic, None, b"no key"),
         Message(topic, b"", b"empty key"),
     ]
-    assert all(delivery.acknowledged for delivery in rig.publisher().publish(sent, 10))
+    assert all(delivery.acknowledged for delivery in rig.lasting_publisher().publish(sent, 10))
     fetched = {message.value: message for message in rig.member(topic).fetch_count(len(sent))}
     for message in sent:
         got = fetched[message.value]
@@ -69,7 +69,7 @@ def test_a_message_that_is_too_large_is_refused_and_stops_its_key(rig: Rig) -> N
     topic = rig.topic()
     batch = [Message(topic, b"a", b"a1"), Message(topic, b"a", TOO_LARGE), Message(topic, b"b", b"b1")]
     batch += [Message(topic, b"a", b"a3"), Message(topic, b"b", b"b2")]
-    deliveries = rig.publisher().publish(batch, 10)
+    deliveries = rig.lasting_publisher().publish(batch, 10)
     assert [delivery.verdict for delivery in deliveries] == [
         Verdict.ACKNOWLEDGED,
         Verdict.PERMANENT,
@@ -139,7 +139,7 @@ def test_a_paused_partition_waits_and_loses_nothing(rig: Rig) -> None:
     at = first[0].at
     member.subscriber.pause([at])
     rig.publish(topic, (b"k", b"5"))
-    assert member.subscriber.fetch(10, 0.5) == []
+    assert member.subscriber.fetch(10, 0.3) == []
     member.subscriber.resume([at])
     rest = member.fetch_count(6 - len(first))
     assert [message.value for message in [*first, *rest]] == [b"%d" % n for n in range(6)]
@@ -214,7 +214,7 @@ def test_an_offset_that_is_not_there_is_an_error_to_decide_on(rig: Rig) -> None:
     error = raised.value
     assert (error.partition, error.offset, error.low, error.high) == (at, 77, 0, 3)
     assert topic in str(error) and "77" in str(error)
-    assert member.subscriber.fetch(10, 0.3) == []
+    assert member.subscriber.fetch(10, 0.15) == []
     member.subscriber.seek(at, 1)
     assert [message.value for message in member.fetch_count(2)] == [b"1", b"2"]
 
@@ -230,7 +230,7 @@ def test_every_partition_that_is_out_of_range_is_named(rig: Rig) -> None:
             member.fetch_count(1)
         named.append(raised.value.partition)
     assert sorted(named) == lost
-    assert member.subscriber.fetch(10, 0.3) == []
+    assert member.subscriber.fetch(10, 0.15) == []
 
 
 def test_an_error_of_a_callback_comes_out_of_fetch(rig: Rig) -> None:
@@ -268,8 +268,8 @@ def test_an_outage_fails_in_time_and_nothing_goes_out_later(switched_rig: Rig) -
     assert publisher.publish([Message(topic, b"k", b"1")], 10)[0].acknowledged
     switched_rig.down()
     begin = time.monotonic()
-    deliveries = publisher.publish([Message(topic, b"k", b"2"), Message(topic, b"k", b"3")], 1.5)
-    assert time.monotonic() - begin < 2
+    deliveries = publisher.publish([Message(topic, b"k", b"2"), Message(topic, b"k", b"3")], 0.8)
+    assert time.monotonic() - begin < 1.3
     assert {delivery.verdict for delivery in deliveries} == {Verdict.UNAVAILABLE}
     switched_rig.up()
     assert publisher.publish([Message(topic, b"k", b"again")], 10)[0].acknowledged
@@ -284,11 +284,11 @@ def test_questions_in_an_outage_say_that_nobody_answered(switched_rig: Rig) -> N
     topic = switched_rig.topic()
     switched_rig.down()
     begin = time.monotonic()
-    assert switched_rig.broker.cluster_id(0.3) is None
+    assert switched_rig.broker.cluster_id(0.1) is None
     for question in (
-        lambda: switched_rig.broker.partitions(topic, 0.3),
-        lambda: switched_rig.broker.topic_ids([topic], 0.3),
-        lambda: switched_rig.broker.watermarks(Partition(topic, 0), 0.3),
+        lambda: switched_rig.broker.partitions(topic, 0.1),
+        lambda: switched_rig.broker.topic_ids([topic], 0.1),
+        lambda: switched_rig.broker.watermarks(Partition(topic, 0), 0.1),
     ):
         with pytest.raises(BrokerUnavailable):
             question()
@@ -306,7 +306,7 @@ def test_a_subscriber_waits_for_an_absent_broker_and_says_so_once(
     member.starts[at] = 1  # for a session that ends meanwhile
     switched_rig.down()
     for _ in range(4):
-        assert member.subscriber.fetch(10, 0.3) == []
+        assert member.subscriber.fetch(10, 0.15) == []
     begin = time.monotonic()
     member.subscriber.commit({at: 1})
     assert time.monotonic() - begin < 0.5

@@ -7,7 +7,6 @@ import os
 import subprocess
 import urllib.error
 import urllib.request
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import pytest
 from example_project.demo.web import Answer, Site
 from tests.example.processes import CHECKOUT, Service, free_ports, until
 
-from .compose import SERVERLESS, Machine
+from .compose import Machine
 from .tools import require_program
 
 for needed in ("rest_framework", "ninja", "django_celery_beat", "whitenoise", "gunicorn"):
@@ -25,8 +24,6 @@ for needed in ("rest_framework", "ninja", "django_celery_beat", "whitenoise", "g
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 FILE = CHECKOUT / "deploy" / "nginx.conf"
-SETUPS = ("monolith-setup", "catalog-setup")
-WEBS = ("monolith-web", "catalog-web")
 
 
 def _write_configuration(folder: Path, port: int, addresses: dict[str, str]) -> Path:
@@ -70,32 +67,22 @@ def _collect(name: str, folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a gateway before both services; no broker, no relay, no consumer."""
+def gateway(laptop: Machine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a gateway before both services."""
     folder = tmp_path_factory.mktemp("gateway")
-    (port,) = free_ports(1)
-    url = f"http://127.0.0.1:{port}"
-    addresses = {"kafka:9092": "127.0.0.1:1", "localhost:8080": f"127.0.0.1:{port}"}
-    with Machine(folder, addresses, without=SERVERLESS) as machine:
-        webs = {f"{name}:8000": machine.url(name).removeprefix("http://") for name in WEBS}
-        command = _nginx(_write_configuration(folder, port, webs), globally="daemon off;")
-        for name in SETUPS:
-            machine.start(name)
-            _collect(name.partition("-")[0], folder)
-        for name in SETUPS:
-            machine.ended_well(name, 60)
-        for name in WEBS:
-            machine.start(name)
-        with (folder / "nginx.log").open("wb") as log:
-            nginx = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
-            until(
-                lambda: all(_get(url, path).status == 200 for path in ("/", "/catalog/")), 60, "both answer"
-            )
-            yield url
-        finally:
-            nginx.terminate()
-            nginx.wait(10)
+    webs = {f"{name}:8000": laptop.url(name).removeprefix("http://") for name in laptop.web_ports}
+    command = _nginx(_write_configuration(folder, laptop.gateway_port, webs), globally="daemon off;")
+    for name in ("monolith", "catalog"):
+        _collect(name, folder)
+    url = f"http://127.0.0.1:{laptop.gateway_port}"
+    with (folder / "nginx.log").open("wb") as log:
+        nginx = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        until(lambda: _get(url, "/").status == 200, 20, "the gateway answers")
+        yield url
+    finally:
+        nginx.terminate()
+        nginx.wait(10)
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -193,15 +180,22 @@ def test_one_browser_is_logged_in_to_both(gateway: str) -> None:
         assert "Log out" in browser.get(f"{prefix}/admin/").text
 
 
-def test_writes_reach_their_owner(gateway: str) -> None:
-    """POST arrives with its body at either service, and by the old address at the entries' owner."""
+def test_writes_reach_their_owner_and_come_back_as_events(gateway: str) -> None:
+    """POST arrives with its body, by the old address too; the other service shows what was made."""
     created = _post(gateway, "/api/v1/product", {"name": "Kite", "product_category": "Toys"})
     assert created.status == 201, created.text[:500]
-    entry = {"product": str(uuid.uuid4()), "market": "DE", "availability_date": "2026-12-01"}
-    for path in ("/catalog/api/v1", "/catalog/api/v1/", "/api/v1/catalog"):
-        refused = _post(gateway, path, entry)
-        assert refused.status == 400, refused.text[:500]
-        assert "product" in json.loads(refused.text), "the rule of the catalog service"
+    product = created.json["product_uuid"]
+    copy = f"/catalog/api/v1/products/{product}"
+    until(lambda: _get(gateway, copy).status == 200, 30, "the product arrives in the catalog service")
+    markets = [market["iso_code"] for market in _get(gateway, "/catalog/api/v1/markets").json["items"]]
+    for path, market in zip(
+        ("/catalog/api/v1", "/catalog/api/v1/", "/api/v1/catalog"), markets, strict=False
+    ):
+        entry = {"product": product, "market": market, "availability_date": "2026-12-01"}
+        made = _post(gateway, path, entry)
+        assert made.status == 201, made.text[:500]
+        old = f"/api/v1/catalog/{made.json['entry_uuid']}"
+        until(lambda old=old: _get(gateway, old).status == 200, 30, f"the entry of {path} arrives")
 
 
 def test_pages_name_the_gateways_address(gateway: str) -> None:

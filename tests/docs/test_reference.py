@@ -17,7 +17,7 @@ from django.core.management import load_command_class
 
 import django_outbox
 from django_outbox import exceptions, record_event, testing, wire
-from django_outbox.brokers import options as broker_options
+from django_outbox.brokers.kafka import options as broker_options
 from django_outbox.conf import Settings
 from django_outbox.consumer.handlers import handles, handles_batch
 from django_outbox.events import Event
@@ -140,7 +140,7 @@ def test_every_option_of_a_publication_is_in_the_table() -> None:
 def test_every_option_of_a_replica_is_in_the_table() -> None:
     """``class Replica`` has the options of the table."""
     section = _section(page("docs/reference/replicas.md"), "class Replica")
-    assert _first_cells(section) == replica_options._OPTIONS
+    assert _first_cells(section) == replica_options.OPTIONS
 
 
 def test_every_argument_of_record_event_is_in_the_table() -> None:

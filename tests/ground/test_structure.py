@@ -15,6 +15,7 @@ GROUND = {
     "databases",
     "events",
     "exceptions",
+    "fields",
     "signals",
     "wire",
 }
@@ -59,8 +60,8 @@ def test_a_room_uses_what_stands_below_it(path: Path) -> None:
 
 @pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_only_two_rooms_know_kafka(path: Path) -> None:
-    """Everything else speaks to a broker."""
-    if path.parent.name == "brokers" and path.name != "base.py":
+    """``brokers/kafka/`` and the development broker; everything else speaks to a broker."""
+    if path.is_relative_to(ROOT / "brokers/kafka") or path == ROOT / "brokers/development.py":
         return
     assert not any(name.split(".")[0] == "confluent_kafka" for name in imports(path))
 

@@ -24,7 +24,7 @@ from django_outbox.events import Event
 from django_outbox.exceptions import PayloadInvalid, ReplicaReadOnly
 from django_outbox.replicas.admin import ReplicaAdmin
 from django_outbox.replicas.apply import apply, connect
-from django_outbox.replicas.options import option_problems
+from django_outbox.replicas.problems import option_problems
 from django_outbox.wire import message_of
 from tests.copies.models import Item, Note, Shelf, Stock
 

@@ -1,4 +1,4 @@
-"""The librdkafka options that users pass through ``DJANGO_OUTBOX["KAFKA"]``, and what errors mean.
+"""The librdkafka options that users pass through ``DJANGO_OUTBOX["KAFKA"]``.
 
 Nothing here imports the client. The roles are those of librdkafka's CONFIGURATION.md (column
 C/P); with them each handle takes what is its own, or librdkafka would warn of the others'.
@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from ..conf import nearest
-from .base import Verdict
+from ...conf import nearest
 
-__all__ = ["client_options", "local_problems", "suggestion", "verdict"]
+__all__ = ["Role", "client_options", "local_problems", "suggestion"]
 
 Role = Literal["producer", "consumer", "admin"]
 
@@ -182,33 +181,3 @@ def suggestion(name: str) -> str:
     """The nearest known option, as the end of a sentence; empty where none is near."""
     words = nearest(name, sorted(PRODUCER_ONLY | CONSUMER_ONLY | COMMON))
     return words if words.startswith("did you mean") else ""
-
-
-def _table(verdict: Verdict, names: str) -> dict[str, Verdict]:
-    return dict.fromkeys(names.split(), verdict)
-
-
-# librdkafka calls no delivery error retriable, so its names are judged here; others are transient.
-_VERDICTS = {
-    **_table(
-        Verdict.PERMANENT,
-        "MSG_SIZE_TOO_LARGE RECORD_LIST_TOO_LARGE INVALID_MSG INVALID_MSG_SIZE INVALID_RECORD"
-        " INVALID_TIMESTAMP TOPIC_EXCEPTION POLICY_VIOLATION UNSUPPORTED_FOR_MESSAGE_FORMAT"
-        " _BAD_MSG _INVALID_ARG",
-    ),
-    **_table(
-        Verdict.CONFIGURATION,
-        "TOPIC_AUTHORIZATION_FAILED GROUP_AUTHORIZATION_FAILED CLUSTER_AUTHORIZATION_FAILED"
-        " TRANSACTIONAL_ID_AUTHORIZATION_FAILED SASL_AUTHENTICATION_FAILED _AUTHENTICATION"
-        " UNSUPPORTED_SASL_MECHANISM ILLEGAL_SASL_STATE SECURITY_DISABLED _SSL"
-        " UNKNOWN_TOPIC_OR_PART UNKNOWN_TOPIC_ID _UNKNOWN_TOPIC _UNKNOWN_PARTITION"
-        " UNSUPPORTED_VERSION UNSUPPORTED_COMPRESSION_TYPE INVALID_REQUIRED_ACKS"
-        " _UNSUPPORTED_FEATURE _NOT_CONFIGURED INVALID_CONFIG",
-    ),
-    **_table(Verdict.UNAVAILABLE, "_ALL_BROKERS_DOWN _TRANSPORT _RESOLVE BROKER_NOT_AVAILABLE"),
-}
-
-
-def verdict(error_name: str) -> Verdict:
-    """What an error of librdkafka's, by its name, says of the message that it came back with."""
-    return _VERDICTS.get(error_name, Verdict.TRANSIENT)
