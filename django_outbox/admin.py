@@ -115,7 +115,7 @@ class ConsumerKeyAdmin(ReadOnlyAdmin):
     list_display = ("topic", "key", "group", "sequence", "epoch", "parked")
     list_filter = ("parked", "group", "topic")
     search_fields = ("=key",)
-    actions = ("retry",)
+    actions = ("retry", "skip", "give_up")
 
     @admin.action(description=_("Retry parked keys now"), permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[ConsumerKey]) -> None:
@@ -126,6 +126,27 @@ class ConsumerKeyAdmin(ReadOnlyAdmin):
             count,
         )
         self.message_user(request, text % count, messages.SUCCESS)
+
+    @admin.action(description=_("Skip the first waiting event of parked keys"), permissions=["retry"])
+    def skip(self, request: HttpRequest, queryset: QuerySet[ConsumerKey]) -> None:
+        keys = list(queryset.filter(parked=True))
+        left_alone = parking.skip(keys)
+        count = len(keys) - len(left_alone)
+        text = ngettext("%d event is skipped, with a record.", "%d events are skipped, with a record.", count)
+        self._tell(request, text % count, left_alone)
+
+    @admin.action(description=_("Give up the missing numbers of parked keys"), permissions=["retry"])
+    def give_up(self, request: HttpRequest, queryset: QuerySet[ConsumerKey]) -> None:
+        keys = list(queryset.filter(parked=True))
+        left_alone = parking.give_up(keys)
+        count = len(keys) - len(left_alone)
+        text = ngettext("The wait of %d key is over.", "The waits of %d keys are over.", count)
+        self._tell(request, text % count, left_alone)
+
+    def _tell(self, request: HttpRequest, text: str, left_alone: list[str]) -> None:
+        self.message_user(request, text, messages.SUCCESS)
+        for reason in left_alone:
+            self.message_user(request, reason, messages.WARNING)
 
 
 _PLAIN: tuple[tuple[type[Model], tuple[str, ...]], ...] = (

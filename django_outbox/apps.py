@@ -14,10 +14,11 @@ class DjangoOutboxConfig(AppConfig):
     def ready(self) -> None:
         from . import checks  # noqa: F401 - registers the system checks
         from .consumer import handlers
-        from .producer import schemas
+        from .producer import cascades, schemas
         from .replicas import apply
 
         schemas.connect()
+        cascades.connect()
         apply.connect()
         handlers.autodiscover()
         post_migrate.connect(_make_topic_rows, sender=self)

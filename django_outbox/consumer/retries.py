@@ -221,5 +221,5 @@ def _hole_text(key: ConsumerKey, item: Received) -> str:
     return (
         f"Number {wants(key)} of epoch {key.epoch} never came, and {what} does not carry the whole state of "
         "its row, so handlers would miss something for good. Have the missing numbers published again, or "
-        "give them up in the admin (django_outbox.consumer.parking.give_up)."
+        "give them up: the admin of consumer keys has an action for it."
     )

@@ -24,9 +24,9 @@ QUICK = {
     "topic.metadata.refresh.interval.ms": 100,
     "topic.metadata.refresh.fast.interval.ms": 20,
     "retry.backoff.ms": 20,
-    "reconnect.backoff.ms": 100,
-    "reconnect.backoff.max.ms": 500,
-    "fetch.wait.max.ms": 50,
+    "reconnect.backoff.ms": 50,
+    "reconnect.backoff.max.ms": 200,
+    "fetch.wait.max.ms": 10,
 }
 
 
@@ -144,7 +144,7 @@ class DevelopmentRig(Rig):
         self.address = development.bootstrap_servers
         options = {"bootstrap.servers": self.address, **QUICK}
         # A group that lost its last member is joined again after this time (less a second).
-        super().__init__(KafkaBroker({**options, "session.timeout.ms": 1500, "heartbeat.interval.ms": 200}))
+        super().__init__(KafkaBroker({**options, "session.timeout.ms": 1500, "heartbeat.interval.ms": 100}))
 
     def topic(self, partitions: int = 4) -> str:
         return self.topic_named(f"development.{uuid.uuid4().hex[:8]}", partitions)
@@ -165,13 +165,15 @@ class KafkaRig(Rig):
         self.address = servers
         self._admin = AdminClient({"bootstrap.servers": servers})
         # Members hear of a rebalance in their next heartbeat.
-        super().__init__(KafkaBroker({"bootstrap.servers": servers, **QUICK, "heartbeat.interval.ms": 300}))
+        super().__init__(KafkaBroker({"bootstrap.servers": servers, **QUICK, "heartbeat.interval.ms": 100}))
 
     def topic(self, partitions: int = 4) -> str:
         return self.topic_named(f"kafka.{uuid.uuid4().hex[:8]}", partitions)
 
-    def topic_named(self, name: str, partitions: int = 4) -> str:
-        self._admin.create_topics([NewTopic(name, partitions, 1)])[name].result(10)
+    def topic_named(self, name: str, partitions: int = 4, **config: str) -> str:
+        """``config`` are settings of the topic, with underscores for dots."""
+        dotted = {setting.replace("_", "."): value for setting, value in config.items()}
+        self._admin.create_topics([NewTopic(name, partitions, 1, config=dotted)])[name].result(10)
         return name
 
 

@@ -324,7 +324,7 @@ def test_a_subscriber_closes_in_an_outage(switched_rig: Rig) -> None:
     member = switched_rig.member(topic)
     member.fetch_until(lambda _: len(member.assigned) == 4)
     switched_rig.down()
-    member.subscriber.fetch(10, 0.3)
+    member.subscriber.fetch(10, 0.1)
     begin = time.monotonic()
     member.subscriber.close()
     assert time.monotonic() - begin < 3

@@ -73,7 +73,7 @@ def test_down_and_up_keep_log_and_port(start: Callable[..., subprocess.Popen[str
     assert _switch("down", port, control) == "down"
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=2)
-    assert not publisher.publish([Message("t", b"k", b"lost")], 0.5)[0].acknowledged
+    assert not publisher.publish([Message("t", b"k", b"lost")], 0.3)[0].acknowledged
     assert _switch("status", port, control) == "down"
     assert _switch("up", port, control) == "up"
     assert publisher.publish([Message("t", b"k", b"2")], 10)[0].acknowledged

@@ -83,7 +83,7 @@ def test_a_topic_that_does_not_exist_is_a_matter_of_configuration(kafka_rig: Rig
     """No message is to blame, whether the deadline or the client's own patience ends first."""
     absent = f"absent.{uuid.uuid4().hex}"
     servers = kafka_rig.broker._options["bootstrap.servers"]
-    options = {**QUICK, "allow.auto.create.topics": False, "topic.metadata.propagation.max.ms": 800}
+    options = {**QUICK, "allow.auto.create.topics": False, "topic.metadata.propagation.max.ms": 700}
     publisher = KafkaBroker({"bootstrap.servers": servers, **options}).publisher()
     for seconds in (0.5, 5):
         begin = time.monotonic()

@@ -187,4 +187,6 @@ class Machine:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for process in self.processes.values():  # all at once; the stack waits for one after the other
+            process.terminate()
         self._stack.close()

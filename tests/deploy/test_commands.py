@@ -52,11 +52,7 @@ def _broker_settings() -> dict[str, str]:
     return {key: value for key, value in settings.items() if key not in elsewhere}
 
 
-def test_every_command_does_its_work_on_a_laptop(laptop: Machine) -> None:
-    """All services that compose starts came up, carried the sample both ways, and stay up."""
-    laptop.all_run()
-
-
+# First, so that the laptop's processes do not run beside it.
 @pytest.mark.service
 def test_every_command_and_health_check_does_its_work_on_real_servers(servers: Machine) -> None:
     """With compose's environment all work and stop in time; health checks tell running from stopped."""
@@ -65,3 +61,8 @@ def test_every_command_and_health_check_does_its_work_on_real_servers(servers: M
     servers.stop()
     # What beat did last is in the database, and still fresh.
     assert servers.well() <= {"monolith-beat", "catalog-beat"}
+
+
+def test_every_command_does_its_work_on_a_laptop(laptop: Machine) -> None:
+    """All services that compose starts came up, carried the sample both ways, and stay up."""
+    laptop.all_run()

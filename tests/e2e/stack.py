@@ -33,6 +33,7 @@ SWEEP_SECONDS = 2
 SETTINGS = {"monolith": "example_project.settings.monolith", "catalog": "tests.e2e.catalog_settings"}
 # What runs between the tests; Celery is started by those that are about it.
 STANDARD = [f"{service} {role}" for role in ("web", "relay", "consumer") for service in SETTINGS]
+GREETINGS = {"relay": "Publishing the events", "consumer": "Consuming"}
 OUTBOX = "SELECT topic, key, sequence, event_id FROM django_outbox_outboxevent WHERE {} ORDER BY id"
 HISTORY = "SELECT type, key, sequence, event_id FROM shop_copy_producthistory WHERE {} ORDER BY id"
 
@@ -68,6 +69,7 @@ class Stack:
         self.ports = choose(dict.fromkeys(SETTINGS, 0))
         self.monolith, self.catalog = (Site(f"http://{HOST}:{self.ports[name]}") for name in SETTINGS)
         self._children: dict[str, Child] = {}
+        self._began: dict[str, int] = {}  # where in its log the last start of a child begins
         self._read: dict[str, int] = {}
 
     # Its life
@@ -113,8 +115,12 @@ class Stack:
         service, role = name.split()[:2]
         log = self.folder / f"{name.replace(' ', '-')}.log"
         child = Child(name, self._command(service, role), self._environment(service) | environment, log)
-        child.start()
+        self._launch(child)
         return child
+
+    def _launch(self, child: Child) -> None:
+        self._began[child.name] = child.log.stat().st_size if child.log.exists() else 0
+        child.start()
 
     def resume(self, name: str) -> None:
         """See that a process runs: start it, start it again, or let a frozen one go on."""
@@ -125,7 +131,7 @@ class Stack:
             child.signal_group(signal.SIGCONT)
         else:
             child.close()
-            child.start()
+            self._launch(child)
 
     def kill(self, name: str) -> None:
         """SIGKILL: it has no time for anything."""
@@ -137,8 +143,9 @@ class Stack:
         self._children[name].signal_group(signal.SIGSTOP)
 
     def stop(self, name: str) -> int:
-        """SIGTERM; gives the exit code, or fails after five seconds."""
-        child = self._children[name]
+        """SIGTERM once it is up; gives the exit code, or fails after five seconds."""
+        child, greeting = self._children[name], GREETINGS[name.split()[1]]
+        until(lambda: greeting in self.said(name), SECONDS, f"{name} is up")
         child.terminate()
         until(lambda: child.exit_code is not None, 5, f"{name} ends after SIGTERM")
         code = child.exit_code
@@ -146,7 +153,8 @@ class Stack:
         return code
 
     def said(self, name: str) -> str:
-        return self._children[name].log.read_text(errors="replace")
+        """What it said since its last start."""
+        return self._children[name].log.read_bytes()[self._began[name] :].decode(errors="replace")
 
     def run(self, service: str, script: str) -> subprocess.CompletedProcess[str]:
         """Run Python in a process of a service, as ``manage.py shell`` does."""

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django_outbox.consumer.models import ConsumerKey, ParkedMessage
 from django_outbox.events import identity
 from django_outbox.producer.models import HeldKey, OutboxEvent
+from django_outbox.wire import encode_headers
 from tests.shop.models import Product
 
 pytestmark = pytest.mark.django_db
@@ -78,24 +79,29 @@ def test_retrying_asks_for_a_permission(client, held_key: HeldKey) -> None:
     assert not held_key.dead
 
 
-def test_a_parked_key_is_retried_from_its_message(admin_client) -> None:
-    """The page shows the whole error and the message's text; the action makes the key due."""
+def parked_message(sequence: int, state: ParkedMessage.State) -> ParkedMessage:
+    headers = (("ce_id", b"x"), ("ce_type", b"t.seen"), ("ce_sequence", b"%d" % sequence), ("ce_epoch", b"1"))
     key = ConsumerKey.objects.create(id=identity("g", "t", "k"), group="g", topic="t", key="k", parked=True)
-    message = ParkedMessage.objects.create(
+    return ParkedMessage.objects.create(
         group="g",
         key_row=key,
         topic="t",
         partition=0,
         offset=1,
         epoch=1,
-        sequence=1,
+        sequence=sequence,
         message_key=b"k",
         message_value='{"name": "Säge"}'.encode(),
-        message_headers=b"[]",
-        state=ParkedMessage.State.FAILED,
+        message_headers=encode_headers(headers),
+        state=state,
         attempts=10,
         error="Traceback ...\nZeroDivisionError: division by zero",
     )
+
+
+def test_a_parked_key_is_retried_from_its_message(admin_client) -> None:
+    """The page shows the whole error and the message's text; the action makes the key due."""
+    message = parked_message(1, ParkedMessage.State.FAILED)
     shown = admin_client.get(page(ParkedMessage, "change", message.pk)).content.decode()
     assert "Säge" in shown
     assert "ZeroDivisionError" in shown
@@ -105,3 +111,27 @@ def test_a_parked_key_is_retried_from_its_message(admin_client) -> None:
     assert (message.state, message.attempts) == (ParkedMessage.State.WAITING, 0)
     assert message.next_try_at is not None
     assert message.next_try_at <= timezone.now()
+
+
+def press(client, action: str, key: ConsumerKey) -> str:
+    form = {"action": action, "_selected_action": [key.pk]}
+    return client.post(page(ConsumerKey), form, follow=True).content.decode()
+
+
+def test_the_first_waiting_event_of_a_key_is_skipped(admin_client) -> None:
+    """It stays as a record, and the key goes on behind it."""
+    message = parked_message(1, ParkedMessage.State.FAILED)
+    assert "1 event is skipped" in press(admin_client, "skip", message.key_row)
+    message.refresh_from_db()
+    message.key_row.refresh_from_db()
+    assert (message.state, message.key_row.sequence) == (ParkedMessage.State.SKIPPED, 1)
+
+
+def test_a_hole_is_given_up_and_never_skipped(admin_client) -> None:
+    """A skip over a hole is refused with the reason; giving up keeps the number as missing."""
+    message = parked_message(3, ParkedMessage.State.WAITING)
+    ConsumerKey.objects.update(epoch=1, sequence=1)
+    assert "waits for number 2; give that up first" in press(admin_client, "skip", message.key_row)
+    assert "The wait of 1 key is over" in press(admin_client, "give_up", message.key_row)
+    states = dict(ParkedMessage.objects.values_list("sequence", "state"))
+    assert states == {2: ParkedMessage.State.MISSING, 3: ParkedMessage.State.WAITING}

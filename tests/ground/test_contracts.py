@@ -42,6 +42,8 @@ def test_a_schema_is_derived_from_the_model() -> None:
         "price": {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"},
         "discontinued": {"type": "boolean"},
         "category": {"type": ["integer", "null"]},
+        "supplier": {"type": ["integer", "null"]},
+        "maker": {"type": ["integer", "null"]},
         "stock": {"type": "integer"},
         "changed_at": {"type": "string", "format": "date-time"},
     }

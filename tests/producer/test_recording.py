@@ -12,7 +12,7 @@ from django.db.models import F
 from django_outbox import record_event
 from django_outbox.exceptions import KeyChanged, NotRecordable, PayloadInvalid, RecordError
 from django_outbox.producer.models import OutboxEvent, OutboxKey
-from tests.shop.models import Category, Product, ProductProxy, Review, Special
+from tests.shop.models import Category, Product, ProductProxy, Review, Special, Supplier
 
 pytestmark = pytest.mark.django_db(databases=["default", "other"])
 
@@ -40,6 +40,8 @@ def test_a_new_row_is_recorded_with_exactly_its_published_fields() -> None:
         "price": "9.90",
         "discontinued": False,
         "category": category.pk,
+        "supplier": None,
+        "maker": None,
         "stock": 0,
         "changed_at": product.changed_at.isoformat(timespec="microseconds"),
     }
@@ -195,6 +197,21 @@ def test_cascades_and_foreign_keys_speak_of_keys() -> None:
     assert last().payload["product"] == str(product.product_uuid)
     product.delete()
     assert sorted(types()[-2:]) == ["shop.product.deleted", "shop.review.deleted"]
+
+
+def test_rows_that_a_delete_unlinks_are_recorded() -> None:
+    """Trap 4: ``SET_NULL`` and ``SET()`` write rows without a signal of their own."""
+    supplier = Supplier.objects.create(name="Acme")
+    unlinked = Product.objects.create(name="Saw", supplier=supplier, maker=supplier)
+    Product.objects.create(name="Axe")
+    OutboxEvent.objects.all().delete()
+    Supplier.objects.filter(name="Acme").delete()
+    events = list(OutboxEvent.objects.order_by("id"))
+    assert {(event.type, event.key) for event in events} == {
+        ("shop.product.updated", str(unlinked.product_uuid))
+    }
+    assert events[-1].payload["supplier"] is None
+    assert events[-1].payload["maker"] == Supplier.objects.get(name="house brand").pk
 
 
 def test_a_multi_table_child_records_for_its_published_parent() -> None:

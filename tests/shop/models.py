@@ -11,12 +11,22 @@ class Category(models.Model):
     name = models.CharField(max_length=50)
 
 
+class Supplier(models.Model):
+    name = models.CharField(max_length=50)
+
+
+def house_brand() -> "Supplier":
+    return Supplier.objects.get_or_create(name="house brand")[0]
+
+
 class Product(OutboxMixin, models.Model):
     product_uuid = models.UUIDField(unique=True, default=uuid.uuid4)
     name = models.CharField(max_length=100)
     price = models.DecimalField(max_digits=8, decimal_places=2, default=0)
     discontinued = models.BooleanField(default=False)
     category = models.ForeignKey(Category, models.CASCADE, null=True)
+    supplier = models.ForeignKey(Supplier, models.SET_NULL, null=True)
+    maker = models.ForeignKey(Supplier, models.SET(house_brand), null=True, related_name="made")
     stock = models.IntegerField(default=0)
     changed_at = models.DateTimeField(auto_now=True)
     note = models.TextField(blank=True)
@@ -24,7 +34,7 @@ class Product(OutboxMixin, models.Model):
     class Outbox:
         topic = "shop.product"
         key = "product_uuid"
-        fields = ["product_uuid", "name", "price", "discontinued", "category", "stock", "changed_at"]
+        fields = ["product_uuid", "name", "price", "discontinued", "category", "supplier", "maker", "stock", "changed_at"]
 
 
 class Review(OutboxMixin, models.Model):
