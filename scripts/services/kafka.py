@@ -33,6 +33,9 @@ SETTINGS = {
     "share.coordinator.state.topic.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
+    # A member of the new group protocol hears of its partitions in its next heartbeat.
+    "group.consumer.min.heartbeat.interval.ms": "200",
+    "group.consumer.heartbeat.interval.ms": "200",
     # After a kill the controller keeps a broker's session this long before it may come back.
     "broker.session.timeout.ms": "1000",
     "broker.heartbeat.interval.ms": "200",

@@ -159,7 +159,7 @@ class Stack:
     def run(self, service: str, script: str) -> subprocess.CompletedProcess[str]:
         """Run Python in a process of a service, as ``manage.py shell`` does."""
         return subprocess.run(
-            [sys.executable, MANAGE, "shell", "-c", script],
+            [sys.executable, MANAGE, "shell", "-v", "0", "-c", script],
             cwd=ROOT,
             env=os.environ | self._environment(service),
             capture_output=True,

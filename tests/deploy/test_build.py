@@ -1,4 +1,4 @@
-"""The Python environment of the image, made by the Dockerfile's own commands."""
+"""The Python environment that the Dockerfile builds, made by its own commands."""
 
 from __future__ import annotations
 
