@@ -51,7 +51,7 @@ class ReadOnlyAdmin(_Admin):
 
 @admin.register(OutboxEvent)
 class OutboxEventAdmin(ReadOnlyAdmin):
-    list_display = ("id", "type", "key", "sequence", "recorded_at", "sent", "sent_at")
+    list_display = ("id", "type", "sequence", "sent", "key", "recorded_at", "sent_at")
     list_filter = ("sent", "topic", "operation")
     search_fields = ("=key", "=event_id")
     ordering = ("-id",)

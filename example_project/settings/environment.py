@@ -57,8 +57,13 @@ def database(variable: str, file: Path) -> dict[str, Any]:
 def kafka() -> dict[str, Any]:
     """The librdkafka options: the servers, and the session time-out where one is asked for."""
     servers = os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or "localhost:9092"
-    # The development broker answers a waiting fetch when its time is up, not when something comes.
-    options: dict[str, Any] = {"bootstrap.servers": servers, "fetch.wait.max.ms": 50}
+    options: dict[str, Any] = {
+        "bootstrap.servers": servers,
+        # The development broker answers a waiting fetch when its time is up, not when something comes.
+        "fetch.wait.max.ms": 50,
+        # A topic appears with its first event; consumers look for it this often.
+        "topic.metadata.refresh.interval.ms": 1000,
+    }
     session_timeout = os.environ.get("EXAMPLE_KAFKA_SESSION_TIMEOUT_MS", "")
     if session_timeout:
         options["session.timeout.ms"] = int(session_timeout)

@@ -21,9 +21,7 @@ from ..services import require
 TOO_LARGE = b"x" * 1_100_000
 # Short waits for tests; everything else is as users have it.
 QUICK = {
-    "topic.metadata.refresh.interval.ms": 100,
-    "topic.metadata.refresh.fast.interval.ms": 20,
-    "retry.backoff.ms": 20,
+    "topic.metadata.refresh.interval.ms": 300,
     "reconnect.backoff.ms": 50,
     "reconnect.backoff.max.ms": 200,
     "fetch.wait.max.ms": 10,

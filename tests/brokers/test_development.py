@@ -163,7 +163,7 @@ def test_topics_get_the_partitions_asked_for() -> None:
     with DevelopmentBroker(port=0, partitions=6) as development:
         development.create_topic("six")
         development.create_topic("nine", 9)
-        broker = KafkaBroker({"bootstrap.servers": development.bootstrap_servers})
+        broker = KafkaBroker({"bootstrap.servers": development.bootstrap_servers, **QUICK})
         assert (len(broker.partitions("six", 5)), len(broker.partitions("nine", 5))) == (6, 9)
         with pytest.raises(BrokerError, match="six"):
             development.create_topic("six")

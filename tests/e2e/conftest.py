@@ -12,15 +12,16 @@ from scripts.services import Kafka, Redis
 from tests.deploy.tools import require_service
 from tests.services import require
 
-for needed in ("rest_framework", "ninja", "django_celery_beat", "whitenoise", "gunicorn", "psycopg"):
-    pytest.importorskip(needed, reason=f"the example needs {needed}: pip install --group example")
-
 from .stack import Databases, Stack
+
+NEEDED = ("rest_framework", "ninja", "django_celery_beat", "whitenoise", "gunicorn")
 
 
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Both services on the PostgreSQL that is there, and an Apache Kafka and a Redis that may be killed."""
+    for package in NEEDED:
+        pytest.importorskip(package, reason=f"the example needs {package}: pip install --group example")
     for name in ("kafka", "redis"):
         require(name)
     databases = Databases(require("postgres"))

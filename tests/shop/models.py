@@ -34,7 +34,17 @@ class Product(OutboxMixin, models.Model):
     class Outbox:
         topic = "shop.product"
         key = "product_uuid"
-        fields = ["product_uuid", "name", "price", "discontinued", "category", "supplier", "maker", "stock", "changed_at"]
+        fields = [
+            "product_uuid",
+            "name",
+            "price",
+            "discontinued",
+            "category",
+            "supplier",
+            "maker",
+            "stock",
+            "changed_at",
+        ]
 
 
 class Review(OutboxMixin, models.Model):
