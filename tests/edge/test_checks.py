@@ -32,6 +32,7 @@ def test_the_test_project_is_clean() -> None:
     assert ids(checks.check_publications()) == []
 
 
+@pytest.mark.django_db(databases=["default", "other"])
 def test_an_unknown_setting_fails_check_without_a_traceback(settings) -> None:
     """P10: ``manage.py check`` lists it with the nearest name."""
     settings.DJANGO_OUTBOX = {"SERVICE": "shop", "KAFKAS": {}}
