@@ -59,7 +59,8 @@ class Verdict(enum.Enum):
     ``PERMANENT``: the broker will never take it (too large, invalid). A broker refuses whole
     batches, so in a batch of several this may blame an innocent: only ``publish([message])``, the
     message alone, is a judgement.
-    ``TRANSIENT``: it may be taken later; also when no report came in time.
+    ``TRANSIENT``: the broker refused it for now; it may be taken later.
+    ``UNREPORTED``: the broker answers, but no report came in time; nobody is to blame.
     ``CONFIGURATION``: nothing will be taken until somebody changes something (authorisation,
     unknown topic, TLS, SASL); no message is to blame.
     ``UNAVAILABLE``: the broker did not answer at all; no message is to blame.
@@ -68,6 +69,7 @@ class Verdict(enum.Enum):
     ACKNOWLEDGED = "acknowledged"
     PERMANENT = "permanent"
     TRANSIENT = "transient"
+    UNREPORTED = "unreported"
     CONFIGURATION = "configuration"
     UNAVAILABLE = "unavailable"
 
@@ -110,7 +112,7 @@ class Publisher(Protocol):
 
         Messages of one key are appended in the order given. Blocks up to ``deadline_seconds``.
         When it returns, nothing of the batch is queued any more: what has no report by then is
-        purged and comes back as ``TRANSIENT`` (or ``UNAVAILABLE`` when no broker answered). After
+        purged and comes back as ``UNREPORTED`` (or ``UNAVAILABLE`` when no broker answered). After
         a refusal before sending, later messages of that key in the batch are not sent either and
         come back as ``TRANSIENT``; a refusal by the broker comes too late for that.
         Never raises for a message; raises ``BrokerError`` when the options are unusable.
@@ -151,7 +153,8 @@ class Subscriber(Protocol):
 class Broker(Protocol):
     """One cluster. Questions raise ``BrokerUnavailable`` when no answer comes in time."""
 
-    def publisher(self) -> Publisher: ...
+    def publisher(self, stopping: Callable[[], bool] = lambda: False) -> Publisher:
+        """Once ``stopping()`` is true, ``publish`` waits a second or two for reports, and no longer."""
 
     def subscriber(
         self,

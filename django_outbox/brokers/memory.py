@@ -118,7 +118,7 @@ class MemoryBroker:
 
     # What every broker does
 
-    def publisher(self) -> MemoryPublisher:
+    def publisher(self, stopping: Callable[[], bool] = lambda: False) -> MemoryPublisher:
         return MemoryPublisher(self)
 
     def subscriber(

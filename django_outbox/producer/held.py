@@ -16,22 +16,29 @@ from ..databases import now
 from .lanes import Lanes
 from .models import HeldKey, OutboxEvent
 
-__all__ = ["bury", "count_attempt", "free", "retry"]
+__all__ = ["bury", "count_attempt", "delay", "free", "retry"]
 
 logger = logging.getLogger("django_outbox.relay")
 
 
 def count_attempt(lanes: Lanes, event: OutboxEvent, error: str) -> None:
     """The event failed while others passed: its key waits, and is dead after ``MAX_ATTEMPTS``."""
-    _hold(lanes, event, error, dead=False)
+    _hold(lanes, event, error, limit=get_settings().max_attempts)
+
+
+def delay(lanes: Lanes, event: OutboxEvent, error: str) -> None:
+    """Nothing was heard of the event while others passed, as when one broker of several is away:
+    its key waits, so that it holds up no other, and never dies of it."""
+    _hold(lanes, event, error, limit=None)
 
 
 def bury(lanes: Lanes, event: OutboxEvent, error: str) -> None:
     """The broker will never take the event: its key is dead until an operator decides."""
-    _hold(lanes, event, error, dead=True)
+    _hold(lanes, event, error, limit=0)
 
 
-def _hold(lanes: Lanes, event: OutboxEvent, error: str, *, dead: bool) -> None:
+def _hold(lanes: Lanes, event: OutboxEvent, error: str, *, limit: int | None) -> None:
+    """``limit`` is the number of attempts after which the key is dead; None for never."""
     with transaction.atomic(using=lanes.using):
         lanes.assert_alive()
         moment = now(lanes.using)
@@ -44,12 +51,12 @@ def _hold(lanes: Lanes, event: OutboxEvent, error: str, *, dead: bool) -> None:
             )
         )
         held.attempts += 1
-        held.dead = dead or held.attempts >= get_settings().max_attempts
+        held.dead = limit is not None and held.attempts >= limit
         held.next_try_at = moment + timedelta(seconds=_backoff_seconds(held.attempts))
         held.error = f"{event.type} #{event.sequence} ({event.event_id}): {error}"
         held.save(using=lanes.using)
     logger.error(
-        "Event %s of key %r on %s was refused (%s); the key is %s.",
+        "Event %s of key %r on %s was not taken (%s); the key is %s.",
         event.event_id,
         event.key,
         event.topic,

@@ -113,6 +113,8 @@ class Relay:
                 held.bury(self.lanes, event, delivery.error)
             elif delivery.verdict is Verdict.TRANSIENT and others_passed:
                 held.count_attempt(self.lanes, event, delivery.error)
+            elif delivery.verdict is Verdict.UNREPORTED and others_passed:
+                held.delay(self.lanes, event, delivery.error)
         return self._outcome(round_)
 
     def _outcome(self, round_: Round) -> Outcome:

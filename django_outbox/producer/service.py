@@ -35,7 +35,7 @@ def run(stopping: Callable[[], bool], wait: Callable[[float], object]) -> None:
     ``wait(seconds)`` pauses and returns early when the process is to stop. A database or broker
     that does not answer is waited for.
     """
-    publisher = get_broker().publisher()
+    publisher = get_broker().publisher(stopping)
     relays: list[Relay] = []
     pause = LEAST_POLL_SECONDS
     try:

@@ -46,12 +46,12 @@ def has_celery_broker(app: Celery) -> bool:
     return bool(app.conf.broker_write_url or app.conf.broker_url)
 
 
-class _Pause(threading.local):
-    until = 0.0
+class _Local(threading.local):
     connection: Any = None
 
 
-_local = _Pause()
+_local = _Local()
+_paused_until = [0.0]  # for all threads: each of them would wait for the same broker
 
 
 def hint() -> None:
@@ -60,16 +60,15 @@ def hint() -> None:
     if app.conf.task_always_eager:
         app.tasks[TASK].apply(throw=True)
         return
-    if not has_celery_broker(app) or time.monotonic() < _local.until:
+    if not has_celery_broker(app) or time.monotonic() < _paused_until[0]:
         return
     try:
         _send(app)
     except (OSError, KombuError, *app.connection_for_write().connection_errors) as error:
         _drop_connection()
-        _local.until = time.monotonic() + PAUSE_SECONDS
+        _paused_until[0] = time.monotonic() + PAUSE_SECONDS
         logger.warning(
-            "Celery's broker did not take a hint (%s); the periodic task will publish. "
-            "No hints from this thread for %d s.",
+            "Celery's broker did not take a hint (%s); the periodic task will publish. No hints for %d s.",
             error.__class__.__name__,
             PAUSE_SECONDS,
         )

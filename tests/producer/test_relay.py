@@ -172,6 +172,28 @@ def test_an_event_that_fails_while_others_pass_dies_after_its_attempts(
     assert [k for k, _ in written(broker)] == ["b", "b"]
 
 
+def test_an_event_of_which_nothing_is_heard_waits_and_never_dies(broker: MemoryBroker, settings) -> None:
+    """P5, trap 21: one broker of several is away for long; no key of it is buried for that."""
+    settings.DJANGO_OUTBOX = {**settings.DJANGO_OUTBOX, "MAX_ATTEMPTS": 1}
+    from django_outbox.brokers import get_broker
+
+    broker = get_broker()
+    broker.refuse(lambda message: message.key == b"a", Verdict.UNREPORTED, "no report")
+    facts("a", "one")
+    for word in ("one", "two", "three"):
+        facts("b", word)
+        relay = Relay("default", broker.publisher(), standing=False)
+        relay.step()
+        relay.close()
+        held_key = HeldKey.objects.get()
+        assert not held_key.dead
+        assert held_key.next_try_at > timezone.now(), "meanwhile it holds up nobody"
+        HeldKey.objects.update(next_try_at=timezone.now() - timedelta(seconds=1))
+    broker.accept_all()
+    assert drain("default")
+    assert unsent() == 0
+
+
 def test_a_lonely_event_that_fails_is_never_buried(broker: MemoryBroker, publish: Publish) -> None:
     """Trap 21: when nothing else passes, it is taken for an outage."""
     broker.refuse(lambda message: True, Verdict.TRANSIENT, "no luck")

@@ -29,7 +29,7 @@ def celery() -> Iterator[Callable[..., Celery]]:
     from celery import _state
 
     before = _state._tls.current_app
-    wakeup._local.until, wakeup._local.connection = 0.0, None
+    wakeup._paused_until[0], wakeup._local.connection = 0.0, None
 
     def make(**conf: object) -> Celery:
         app = Celery("test", set_as_current=True)
@@ -42,7 +42,7 @@ def celery() -> Iterator[Callable[..., Celery]]:
 
     yield make
     _state._tls.current_app = before
-    wakeup._local.until, wakeup._local.connection = 0.0, None
+    wakeup._paused_until[0], wakeup._local.connection = 0.0, None
 
 
 def record(word: str = "seen") -> None:

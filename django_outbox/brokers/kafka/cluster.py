@@ -34,8 +34,8 @@ class KafkaBroker(HandleOwner):
             raise BrokerError("\n".join(found))
         self._options = dict(options)
 
-    def publisher(self) -> KafkaPublisher:
-        return KafkaPublisher(self._options)
+    def publisher(self, stopping: Callable[[], bool] = lambda: False) -> KafkaPublisher:
+        return KafkaPublisher(self._options, stopping)
 
     def subscriber(
         self,

@@ -21,14 +21,16 @@ _ACKNOWLEDGED = Delivery(Verdict.ACKNOWLEDGED)
 _PURGED = "purged"
 _FATAL = "fatal"
 _PROBE_SECONDS = 1.0
+_STOP_SECONDS = 1.0
 
 
 class KafkaPublisher(HandleOwner):
     """An idempotent producer, made when first used and again after fork, time-out or fatal error."""
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
+    def __init__(self, options: Mapping[str, Any], stopping: Callable[[], bool]) -> None:
         super().__init__()
         self._options = options
+        self._stopping = stopping
         self._trouble: KafkaError | None = None
 
     def publish(self, messages: Sequence[Message], deadline_seconds: float) -> list[Delivery]:
@@ -37,10 +39,11 @@ class KafkaPublisher(HandleOwner):
         unsent = self._hand_over(messages, reports, end)
         answer_by = end - min(_PROBE_SECONDS, deadline_seconds / 5)
         while self._producer().flush(slice_seconds(answer_by)) and time.monotonic() < answer_by:
-            pass
+            if self._stopping():
+                answer_by = min(answer_by, time.monotonic() + _STOP_SECONDS)
         if unsent or len(self._producer()) or self._fatal():
-            self._give_up(messages, reports, end)
-        return [report or Delivery(Verdict.TRANSIENT, "no report") for report in reports]
+            self._give_up(messages, reports, min(end, answer_by + _PROBE_SECONDS))
+        return [report or Delivery(Verdict.UNREPORTED, "no report") for report in reports]
 
     def close(self) -> None:
         if self._handle is not None:
@@ -107,7 +110,7 @@ class KafkaPublisher(HandleOwner):
         if trouble is not None and verdict(trouble.name()) is Verdict.CONFIGURATION:
             return Delivery(Verdict.CONFIGURATION, trouble.str())
         if topics is not None or any(report and report.acknowledged for report in reports):
-            return Delivery(Verdict.TRANSIENT, "no report from the broker before the deadline")
+            return Delivery(Verdict.UNREPORTED, "no report from the broker before the deadline")
         return Delivery(Verdict.UNAVAILABLE, "no broker answered before the deadline")
 
     def _fatal(self) -> bool:
