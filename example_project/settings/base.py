@@ -88,4 +88,6 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": os.environ.get("EXAMPLE_LOG_LEVEL", "INFO")},
+    # Four lines a second from each client while the broker is away; what matters is said once anyway.
+    "loggers": {"django_outbox.brokers.librdkafka": {"level": "WARNING"}},
 }
