@@ -25,10 +25,14 @@ class DjangoOutboxConfig(AppConfig):
 
 
 def _make_topic_rows(using: str, **_: Any) -> None:
-    from django.db import router
+    from django.db import connections, router
 
     from .producer.models import OutboxTopic
     from .producer.topics import make_topic_rows
 
-    if router.allow_migrate_model(using, OutboxTopic):
+    if not router.allow_migrate_model(using, OutboxTopic):
+        return
+    with connections[using].cursor() as cursor:
+        tables = connections[using].introspection.table_names(cursor)
+    if OutboxTopic._meta.db_table in tables:  # they are gone after ``migrate django_outbox zero``
         make_topic_rows(using)

@@ -100,7 +100,10 @@ def _value_problems(name: str, kind: str, value: object) -> list[str]:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         low = 0 if name.lower() in _MAY_BE_ZERO else None
         if value < 0 or (low is None and value == 0):
-            return [f"DJANGO_OUTBOX[{name!r}] must be a number above zero, not {value!r}."]
+            least = "of zero or more" if low == 0 else "above zero"
+            return [f"DJANGO_OUTBOX[{name!r}] must be a number {least}, not {value!r}."]
+        if name.endswith("_SECONDS") and name != "KEEP_SENT_SECONDS" and not value <= 86_400:
+            return [f"DJANGO_OUTBOX[{name!r}] must be a day (86400) at most, not {value!r}."]
     if name == "SERVICE" and not _is_name(str(value)):
         return [f"DJANGO_OUTBOX['SERVICE'] must be letters, digits, '-' or '_', not {value!r}."]
     return []

@@ -2,6 +2,8 @@
 
 from django.core.exceptions import ImproperlyConfigured
 
+YEAR_SECONDS = 366 * 86_400
+
 
 class OutboxError(Exception):
     """The base of every error that this package raises on purpose."""
@@ -52,9 +54,14 @@ class HandlerSignal(Exception):
 
 
 class RetryLater(HandlerSignal):
-    """The event is to be handled again after ``seconds``; its key waits until then."""
+    """The event is to be handled again after ``seconds``; its key waits until then.
+
+    ``seconds`` is a number up to a year; anything else raises ``ValueError``, which parks the event.
+    """
 
     def __init__(self, seconds: float, reason: str = "") -> None:
+        if not isinstance(seconds, (int, float)) or not seconds <= YEAR_SECONDS:  # type: ignore[redundant-expr]
+            raise ValueError(f"RetryLater(seconds) takes a number up to {YEAR_SECONDS}, not {seconds!r}.")
         super().__init__(reason or f"to be tried again after {seconds} s")
         self.seconds = seconds
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from .brokers.base import Header, Message
@@ -123,18 +124,18 @@ def _number(headers: Mapping[str, str], name: str) -> int | None:
 
 
 def _time(value: str | None) -> datetime | None:
+    """The time in UTC. Numbers are Debezium's forms: milli- or microseconds since 1970."""
     if value is None:
         return None
-    if value.isascii() and value.isdigit():  # Debezium's forms: milli- or microseconds since 1970
-        seconds = int(value) / (1_000_000 if len(value) > 14 else 1_000)
-        return datetime.fromtimestamp(seconds, UTC)
     try:
+        if value.isascii() and value.isdigit() and len(value) <= 17:
+            return datetime.fromtimestamp(int(value) / (1_000_000 if len(value) > 14 else 1_000), UTC)
         parsed = parse_datetime(value)
-    except ValueError:
-        parsed = None
-    if parsed is None:
-        raise MessageUnusable(f"The header ce_time must be an RFC 3339 time, not {value!r}.")
-    return parsed
+        if parsed is not None and timezone.is_aware(parsed):
+            return parsed.astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        pass  # said below, with the value
+    raise MessageUnusable(f"The header ce_time must be an RFC 3339 time with its zone, not {value[:100]!r}.")
 
 
 def _version(uri: str) -> int:

@@ -11,6 +11,7 @@ from django.db import Error, connections, transaction
 from ..conf import get_settings
 from ..contracts import check_received
 from ..events import Event
+from ..exceptions import HandlerSignal
 from ..signals import event_handled
 from .appliers import Applier, appliers_of
 from .failures import Blame, Blamed, Failure, Interrupted, Unread, is_aftermath, is_trouble
@@ -158,6 +159,8 @@ class Runner:
         began = time.monotonic()
         try:
             yield
+        except HandlerSignal as signal:  # what a handler says of its event goes before why it says so
+            raise Blamed(Blame(item, handler, signal, self.skips(item))) from signal
         except Exception as error:  # a handler is the user's: it may raise anything
             if is_trouble(error, self.using):
                 raise Interrupted(str(error)) from error

@@ -161,6 +161,10 @@ class ConsumerWorker:
                 return
             if error.partition in restarted or error.partition in self.stopped:
                 return
+        seen = self.positions.seen.get(error.partition)
+        if seen is not None and error.offset not in (seen, -1):
+            subscriber.seek(error.partition, seen)  # said of a place that was left since
+            return
         reason = (
             f"Group {self.group} goes on at offset {error.offset}; the broker holds {error.low} up to "
             f"{error.high}. What lies between is gone: nothing is skipped by itself. {HOW_TO_DECIDE}"

@@ -99,7 +99,11 @@ def _after_save(
 
 
 def touches(publication: Publication, names: Iterable[str]) -> bool:
-    own = {name for field in publication.columns.values() for name in (field.name, field.attname)}
+    """Whether writing ``names`` may change what is published; a computed column may hang on any."""
+    columns = publication.columns.values()
+    if any(getattr(field, "generated", False) for field in columns):
+        return True
+    own = {name for field in columns for name in (field.name, field.attname)}
     return not own.isdisjoint(names)
 
 
@@ -109,9 +113,19 @@ def _is_stale(publication: Publication, instance: models.Model) -> bool:
     for field in (publication.key_field, *publication.columns.values()):
         if field.attname not in values or getattr(field, "generated", False):
             return True
-        if hasattr(values[field.attname], "resolve_expression"):
+        if hasattr(values[field.attname], "resolve_expression") or _is_changed_on_its_way(field, values):
             return True
     return False
+
+
+def _is_changed_on_its_way(field: models.Field[Any, Any], values: Mapping[str, Any]) -> bool:
+    """Whether the database holds another value than the instance: rounded, or changed by a field of
+    the project's own."""
+    value = values[field.attname]
+    if isinstance(field, models.DecimalField) and value is not None:
+        exponent = field.to_python(value).as_tuple().exponent
+        return not isinstance(exponent, int) or exponent < -field.decimal_places
+    return not type(field).__module__.startswith("django.")
 
 
 def _read(publication: Publication, pks: Sequence[Any], using: str) -> list[Mapping[str, Any]]:

@@ -33,6 +33,12 @@ class OutboxQuerySet(models.QuerySet[M]):
                     f"{publication.label}: {publication.key} is the key of its events and cannot be updated. "
                     "Delete the rows and create them anew."
                 )
+        pk = self.model._meta.pk
+        if published and {pk.name, pk.attname, "pk"} & values.keys():
+            raise KeyChanged(
+                f"{self.model._meta.label}: a primary key cannot be updated, since the rows could not be "
+                "told again. Delete the rows and create them anew."
+            )
         if not any(capture.touches(publication, values) for publication in published):
             return super().update(**values)
         self._for_write = True

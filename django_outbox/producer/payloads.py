@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -50,8 +50,9 @@ def _value(field: models.Field[Any, Any], value: Any, using: str) -> Any:
     value = field.to_python(value)
     if isinstance(field, models.DecimalField):
         return value.quantize(Decimal(1).scaleb(-field.decimal_places))
-    if isinstance(value, datetime) and settings.USE_TZ and timezone.is_naive(value):
-        return timezone.make_aware(value)
+    if isinstance(value, datetime) and settings.USE_TZ:
+        aware = timezone.make_aware(value) if timezone.is_naive(value) else value
+        return aware.astimezone(UTC)  # as it comes back from the database
     return value
 
 

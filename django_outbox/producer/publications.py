@@ -10,6 +10,8 @@ from typing import Any
 from django.core.exceptions import FieldDoesNotExist
 from django.core.signals import setting_changed
 from django.db import models
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
 
 from ..conf import get_settings, nearest
 from ..exceptions import PublicationError
@@ -18,6 +20,7 @@ __all__ = [
     "Publication",
     "declare",
     "declared",
+    "is_topic",
     "problems",
     "publication_of",
     "publications",
@@ -145,35 +148,61 @@ def _field_problems(model: type[models.Model], where: str, option: str, name: An
         return [
             f"{where}.{option} names {name!r}, which is no field of the model; {nearest(str(name), known)}"
         ]
+    reason = _column_reason(model, field)
+    if not reason and option == "key" and isinstance(field, models.Field):
+        reason = _key_reason(field)
+    return [f"{where}.{option} names {name!r}, {reason}"] if reason else []
+
+
+def _column_reason(model: type[models.Model], field: Any) -> str:
+    """Why the field cannot be published, or nothing."""
     if not isinstance(field, models.Field) or field.many_to_many:
-        return [f"{where}.{option} names {name!r}, which is no column of the table; name a column."]
-    if option == "key" and not field.unique:
-        return [
-            f"{where}.key names {name!r}, which is not unique: two rows would share one key. Add unique=True."
-        ]
-    if option == "key" and field.null:
-        return [f"{where}.key names {name!r}, which may be null: every event needs a key."]
-    return []
+        return "which is no column of the table; name a column."
+    if field.model is not model and field.model._meta.concrete_model is not model:
+        owner = field.model._meta.label
+        return f"a column of {owner}: writes there would not be seen here. Publish that model as well."
+    return ""
+
+
+def _key_reason(field: models.Field[Any, Any]) -> str:
+    """Why the field cannot be the key, or nothing."""
+    if getattr(field, "generated", False) or isinstance(field, models.JSONField):
+        return "which is computed or JSON: name a plain column that never changes."
+    if not field.unique:
+        return "which is not unique: two rows would share one key. Add unique=True."
+    if field.null:
+        return "which may be null: every event needs a key."
+    return ""
 
 
 def _value_problems(where: str, options: Mapping[str, Any]) -> list[str]:
     found = []
     topic = options.get("topic")
-    if topic is not None and not _is_topic(topic):
+    if topic is not None and not is_topic(topic):
         found.append(f"{where}.topic must be 1 to 230 letters, digits, '.', '_' or '-', not {topic!r}.")
     for name in ("version", "partitions", "retention_seconds"):
         value = options.get(name)
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
             found.append(f"{where}.{name} must be a whole number from 1 on, not {value!r}.")
     schema = options.get("schema")
-    if schema is not None and not isinstance(schema, Mapping):
-        found.append(f"{where}.schema must be a dict, a JSON Schema, not {schema!r}.")
+    if schema is not None:
+        found += _schema_problems(where, schema)
     if not isinstance(options.get("compacted", False), bool):
         found.append(f"{where}.compacted must be True or False, not {options['compacted']!r}.")
     return found
 
 
-def _is_topic(value: object) -> bool:
+def _schema_problems(where: str, schema: object) -> list[str]:
+    if not isinstance(schema, Mapping):
+        return [f"{where}.schema must be a dict, a JSON Schema, not {schema!r}."]
+    try:
+        Draft202012Validator.check_schema(dict(schema), format_checker=Draft202012Validator.FORMAT_CHECKER)
+    except SchemaError as error:
+        return [f"{where}.schema is no JSON Schema (2020-12): {error.message} at {error.json_path}."]
+    return []
+
+
+def is_topic(value: object) -> bool:
     """Kafka's rule for names; 230 leaves room for the type's last word."""
     return (
         isinstance(value, str)

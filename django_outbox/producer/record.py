@@ -18,7 +18,7 @@ from ..signals import event_recorded
 from . import wakeup
 from .models import OutboxEvent
 from .payloads import key_of, plain
-from .publications import Publication, publication_of, publications
+from .publications import Publication, is_topic, publication_of, publications
 from .sequences import Demand, draw
 from .topics import epoch_of
 from .tracing import trace_headers
@@ -110,7 +110,12 @@ def _draft_of_key(
 
 def _check_type(type: str, topic: str) -> None:
     prefix, _, word = type.rpartition(".")
-    if not topic or prefix != topic or not word or not word.replace("_", "").replace("-", "").isalnum():
+    if (
+        not is_topic(topic)
+        or prefix != topic
+        or not word
+        or not word.replace("_", "").replace("-", "").isalnum()
+    ):
         raise RecordError(
             f"An event type is its topic, a dot and one word, such as {topic or 'shop.product'}.recalled; "
             f"not {type!r}."
@@ -128,7 +133,12 @@ def _check_type(type: str, topic: str) -> None:
 def _checked_headers(headers: Mapping[str, Any] | None) -> dict[str, str]:
     checked = dict(headers or {})
     for name, value in checked.items():
-        if not isinstance(value, str) or name.lower().startswith("ce_") or name.lower() == "content-type":
+        if (
+            not isinstance(value, str)
+            or "\0" in name + value
+            or name.lower().startswith("ce_")
+            or name.lower() == "content-type"
+        ):
             raise RecordError(
                 f"headers= may carry text under names of your own, such as 'traceparent'; "
                 f"not {name!r}: {value!r}."
@@ -175,15 +185,15 @@ def _check_payload(draft: Draft) -> None:
     if draft.payload is None:
         raise PayloadInvalid(f"The payload of {draft.type} is None; give {{}} where there is nothing to say.")
     try:
-        size = len(wire.dump(draft.payload))
+        size = len(wire.dump(draft.payload)) + len(draft.key.encode()) + len(wire.dump(dict(draft.headers)))
     except (TypeError, ValueError) as error:
         raise PayloadInvalid(f"The payload of {draft.type} is no JSON: {error}.") from error
     limit = get_settings().max_event_bytes
     if size > limit:
         raise PayloadInvalid(
-            f"The payload of {draft.type} for key {draft.key!r} has {size:,} bytes; "
-            f"MAX_EVENT_BYTES allows {limit:,}. Publish less of the row, or raise the limit here and at "
-            "the broker."
+            f"The payload of {draft.type} for key {draft.key[:100]!r} has {size:,} bytes, key and headers "
+            f"included; MAX_EVENT_BYTES allows {limit:,}. Publish less of the row, or raise the limit here "
+            "and at the broker."
         )
     contracts.check_payload(draft.type, draft.version, draft.payload)
 

@@ -8,7 +8,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -99,8 +99,10 @@ class Service:
             [*self.command, "migrate", "-v0", "--run-syncdb"], cwd=folder, env=self.environment, check=True
         )
 
-    def start(self) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+    @contextmanager
+    def start(self) -> Iterator[subprocess.Popen[str]]:
+        """The consumer as a process, which never outlives the block."""
+        process = subprocess.Popen(
             [*self.command, "consume_events"],
             cwd=self.folder,
             env=self.environment,
@@ -108,6 +110,16 @@ class Service:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        try:
+            yield process
+        except AssertionError:
+            process.kill()
+            print(process.communicate()[0])
+            raise
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                process.communicate(timeout=30)
 
     def names(self) -> list[str]:
         with closing(sqlite3.connect(self.folder / "shop.sqlite3")) as connection:

@@ -53,6 +53,8 @@ def test_an_unknown_setting_fails_check_without_a_traceback(settings) -> None:
         ({"fields": ["name"], "topic": "a b"}, "Outbox.topic must be 1 to 230 letters"),
         ({"fields": ["name"], "version": 0}, "Outbox.version must be a whole number from 1 on, not 0"),
         ({"fields": ["name"], "schema": []}, "Outbox.schema must be a dict"),
+        ({"fields": ["name"], "schema": {"type": "objekt"}}, "Outbox.schema is no JSON Schema (2020-12)"),
+        ({"fields": ["name"], "key": "extra"}, "Outbox.key names 'extra', which is computed or JSON"),
         ({"fields": ["name"], "compacted": 1}, "Outbox.compacted must be True or False, not 1"),
         ({"fields": ["tags"]}, "names 'tags', which is no column of the table"),
     ],
@@ -68,6 +70,7 @@ def test_a_wrong_option_of_class_outbox_is_named(declared, options: dict[str, ob
     class Item(OutboxMixin, models.Model):
         name = models.CharField(max_length=10)
         code = models.CharField(max_length=10, unique=True, null=True)
+        extra = models.JSONField(unique=True)
         tags = models.ManyToManyField(Tag)
         Outbox = type("Outbox", (), options)
 

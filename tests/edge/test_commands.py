@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
+from django.db import transaction
 
 from django_outbox import record_event
 from django_outbox.brokers import get_broker
@@ -86,3 +87,17 @@ def test_settings_that_are_wrong_end_every_command_without_a_traceback() -> None
         assert ran.returncode == 1, command
         assert "unknown setting 'KAFAK'; did you mean 'KAFKA'?" in ran.stderr
         assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_tables_can_be_taken_away_and_brought_back() -> None:
+    """``migrate django_outbox zero`` ends without a traceback."""
+    call_command("migrate", "django_outbox", "zero", verbosity=0)
+    call_command("migrate", "django_outbox", verbosity=0)
+    record_event_in_a_transaction()
+    assert unsent() == 1
+
+
+def record_event_in_a_transaction() -> None:
+    with transaction.atomic():
+        record_event("shop.product.seen", key="k", payload={})

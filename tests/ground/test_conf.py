@@ -19,6 +19,8 @@ from django_outbox.exceptions import SettingsError
         ({"SERVICE": "shop", "WAKE_UP": 1}, "'WAKE_UP'] must be of type bool, not 1"),
         ({"SERVICE": "shop", "MAX_ATTEMPTS": True}, "'MAX_ATTEMPTS'] must be of type int, not True"),
         ({"SERVICE": "shop", "MAX_ATTEMPTS": 0}, "'MAX_ATTEMPTS'] must be a number above zero, not 0"),
+        ({"SERVICE": "shop", "HANDLER_SECONDS": 10**9}, "'HANDLER_SECONDS'] must be a day (86400) at most"),
+        ({"SERVICE": "shop", "HOLE_WAIT_SECONDS": -1}, "must be a number of zero or more, not -1"),
         ({"SERVICE": "shop", "KAFKA": "localhost"}, "'KAFKA'] must be of type mapping, not 'localhost'"),
         ({"SERVICE": "shop", "RELAY_TOKEN_SECONDS": 5}, "must exceed 'PUBLISH_SECONDS' (10) by 2"),
     ],

@@ -67,8 +67,16 @@ def test_a_message_without_headers_is_an_event_too() -> None:
             "ce_sequence must be a whole number below 2**63, not '12a'",
         ),
         ({"headers": (("ce_sequence", b"9" * 19),)}, "ce_sequence must be"),
-        ({"headers": (("ce_time", b"yesterday"),)}, "ce_time must be an RFC 3339 time, not 'yesterday'"),
+        (
+            {"headers": (("ce_time", b"yesterday"),)},
+            "ce_time must be an RFC 3339 time with its zone, not 'yesterday'",
+        ),
         ({"headers": (("ce_time", b"2026-13-01T00:00:00Z"),)}, "ce_time must be"),
+        ({"headers": (("ce_time", b"2026-01-01T00:00:00"),)}, "ce_time must be"),
+        ({"headers": (("ce_time", b"9999-12-31T23:59:59-14:00"),)}, "ce_time must be"),
+        ({"headers": (("ce_time", b"0001-01-01T00:00:00+14:00"),)}, "ce_time must be"),
+        ({"headers": (("ce_time", b"99999999999999999999"),)}, "ce_time must be"),
+        ({"headers": (("ce_time", b"9" * 5000),)}, "ce_time must be"),
     ],
 )
 def test_what_cannot_be_read_is_said(changes: dict[str, object], words: str) -> None:

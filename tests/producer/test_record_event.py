@@ -42,6 +42,7 @@ def test_outside_a_transaction_it_is_refused() -> None:
         ("shop.product.", "a dot and one word"),
         ("shop.other.recalled", "a dot and one word"),
         ("shop.product.deleted", "kept for changes of rows"),
+        ("...recalled", "a dot and one word"),
     ],
 )
 def test_a_wrong_type_is_refused(type_: str, message: str) -> None:
@@ -107,3 +108,16 @@ def test_receivers_hear_of_it_inside_the_transaction() -> None:
         event_recorded.disconnect(receiver)
     assert heard == [("shop.product.seen", 1, "default"), ("shop.product.seen", 2, "default")]
     assert OutboxEvent.objects.count() == 1
+
+
+@pytest.mark.parametrize("what", [{"key": "k" * 1_000_000}, {"key": "k", "headers": {"a": "x" * 1_000_000}}])
+def test_a_key_or_headers_that_no_broker_takes_are_refused(what: dict[str, object]) -> None:
+    """Trap 10: the limit counts them too; at the broker the key would be dead."""
+    with pytest.raises(PayloadInvalid, match="MAX_EVENT_BYTES"):
+        record_event("shop.product.seen", payload={}, **what)
+
+
+def test_headers_with_a_nul_are_refused() -> None:
+    """PostgreSQL would refuse them with an error of its own."""
+    with pytest.raises(RecordError, match="headers="):
+        record_event("shop.product.seen", key="k", payload={}, headers={"a": "\0"})

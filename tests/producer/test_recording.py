@@ -2,12 +2,14 @@
 
 import json
 import uuid
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
 from django.core import serializers
 from django.db import IntegrityError, connections, transaction
 from django.db.models import F
+from django.utils import timezone
 
 from django_outbox import record_event
 from django_outbox.exceptions import KeyChanged, NotRecordable, PayloadInvalid, RecordError
@@ -320,3 +322,31 @@ def test_bulk_create_costs_few_statements(django_assert_max_num_queries) -> None
     with django_assert_max_num_queries(20):
         Product.objects.bulk_create([Product(name=str(number)) for number in range(300)], batch_size=300)
     assert OutboxEvent.objects.count() == 300
+
+
+def test_a_decimal_is_published_as_the_database_rounds_it() -> None:
+    """Trap 5: the payload shows the row, and the row was rounded."""
+    product = Product.objects.create(name="Saw", price=Decimal("1.125"))
+    product = Product.objects.get(pk=product.pk)
+    assert last().payload["price"] == f"{product.price:.2f}"
+
+
+def test_a_time_is_published_in_utc_whatever_its_zone() -> None:
+    """The payload of a new row and that of the row read back are the same text."""
+    zone = timezone.get_fixed_timezone(120)
+    [product] = Product.objects.bulk_create(
+        [Product(name="Saw", changed_at=datetime(2026, 1, 2, tzinfo=zone))]
+    )
+    first = last().payload["changed_at"]
+    Product.objects.filter(pk=product.pk).update(stock=1)
+    changed_at = Product.objects.get(pk=product.pk).changed_at
+    assert last().payload["changed_at"] == changed_at.isoformat(timespec="microseconds")
+    assert first.endswith("+00:00")
+
+
+def test_a_primary_key_cannot_be_updated() -> None:
+    """The rows could not be told again afterwards, and their event would be lost."""
+    product = Product.objects.create(name="Saw")
+    with pytest.raises(KeyChanged, match="a primary key cannot be updated"):
+        Product.objects.filter(pk=product.pk).update(id=product.pk + 1, name="Axe")
+    assert types() == ["shop.product.created"]
