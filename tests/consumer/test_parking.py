@@ -186,6 +186,33 @@ def test_retry_later_waits_and_counts_no_attempt(stream: Stream) -> None:
     assert 25 < (first.next_try_at - first.parked_at).total_seconds() < 35
 
 
+def test_what_a_handler_says_goes_before_what_it_says_it_over(stream: Stream) -> None:
+    """``Park`` raised over the trouble of some database parks the event and stops nobody."""
+
+    @handles("depot.item.*")
+    def careful(event: Event) -> None:
+        if event.key == "A":
+            try:
+                raise OperationalError("database is locked")
+            except OperationalError:
+                raise Park("look at it")  # noqa: B904 - the context is what the test is about
+        note(event)
+
+    stream.handle(message("A", 1), message("B", 1))
+    assert notes() == ["B1"]
+    assert [row.state for row in rows()] == ["failed"]
+
+
+@pytest.mark.parametrize("seconds", ["soon", float("inf"), float("nan"), 10**15])
+def test_a_time_that_is_none_parks_its_event_alone(stream: Stream, seconds: float) -> None:
+    """``RetryLater`` with such an argument is the handler's error, and not the end of the process."""
+    handles("depot.item.*")(Poison("A1", error=lambda: RetryLater(seconds)))
+    handles("depot.item.*")(note)
+    stream.handle(message("A", 1), message("B", 1))
+    assert notes() == ["B1", "B1"]
+    assert "RetryLater(seconds) takes a number" in rows()[0].error
+
+
 def test_park_waits_for_an_operator(stream: Stream) -> None:
     """A handler may park its event with a reason; nothing tries it again by itself."""
     handles("depot.item.*")(Poison("A1", error=lambda: Park("ask accounting")))
