@@ -134,6 +134,7 @@ def test_an_idle_loop_stops_at_once(shop: Shop) -> None:
     assert shop.broker._group("shop").members == []
 
 
+@pytest.mark.slow
 def test_trouble_with_the_database_is_waited_out(shop: Shop) -> None:
     """A deadlock in a handler repeats the batch in the same process, and parks nothing (trap 42)."""
     troubles = [OperationalError("database is locked"), OperationalError("database is locked")]

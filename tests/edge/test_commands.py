@@ -69,6 +69,7 @@ def test_the_schedule_without_beat_is_a_snippet() -> None:
     assert scope["CELERY_BEAT_SCHEDULE"]["django_outbox.publish_unsent"]["schedule"] == 10
 
 
+@pytest.mark.slow
 def test_settings_that_are_wrong_end_every_command_without_a_traceback() -> None:
     """P10: a user reads a sentence, and the exit code is not 0."""
     script = (

@@ -279,6 +279,7 @@ def test_a_drain_leaves_living_relays_their_lanes(broker: MemoryBroker) -> None:
     assert unsent() == 0
 
 
+@pytest.mark.slow
 def test_a_drain_takes_the_lanes_of_a_dead_relay(broker: MemoryBroker, settings) -> None:
     """``--once`` waits for the token of a relay that was killed, then does its work."""
     settings.DJANGO_OUTBOX = {**settings.DJANGO_OUTBOX, "RELAY_TOKEN_SECONDS": 2.5, "PUBLISH_SECONDS": 0.3}
