@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -27,6 +28,8 @@ from .models import (
 from .producer import held
 
 if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
     _Admin = admin.ModelAdmin[Any]
 else:
     _Admin = admin.ModelAdmin  # subscripted for type checkers alone
@@ -129,22 +132,23 @@ class ConsumerKeyAdmin(ReadOnlyAdmin):
 
     @admin.action(description=_("Skip the first waiting event of parked keys"), permissions=["retry"])
     def skip(self, request: HttpRequest, queryset: QuerySet[ConsumerKey]) -> None:
-        keys = list(queryset.filter(parked=True))
-        left_alone = parking.skip(keys)
-        count = len(keys) - len(left_alone)
-        text = ngettext("%d event is skipped, with a record.", "%d events are skipped, with a record.", count)
-        self._tell(request, text % count, left_alone)
+        self._decide(request, queryset, parking.skip, _("Events skipped, with a record: %d."))
 
     @admin.action(description=_("Give up the missing numbers of parked keys"), permissions=["retry"])
     def give_up(self, request: HttpRequest, queryset: QuerySet[ConsumerKey]) -> None:
-        keys = list(queryset.filter(parked=True))
-        left_alone = parking.give_up(keys)
-        count = len(keys) - len(left_alone)
-        text = ngettext("The wait of %d key is over.", "The waits of %d keys are over.", count)
-        self._tell(request, text % count, left_alone)
+        self._decide(request, queryset, parking.give_up, _("Keys whose wait is over: %d."))
 
-    def _tell(self, request: HttpRequest, text: str, left_alone: list[str]) -> None:
-        self.message_user(request, text, messages.SUCCESS)
+    def _decide(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[ConsumerKey],
+        decision: Callable[[list[ConsumerKey]], list[str]],
+        text: StrPromise,
+    ) -> None:
+        """Decide on the parked keys, and say of each that was left alone why."""
+        keys = list(queryset.filter(parked=True))
+        left_alone = decision(keys)
+        self.message_user(request, text % (len(keys) - len(left_alone)), messages.SUCCESS)
         for reason in left_alone:
             self.message_user(request, reason, messages.WARNING)
 

@@ -130,7 +130,7 @@ def test_bytes_that_are_no_json_wait_for_an_operator_and_stop_nobody_else(stack:
     assert "1 key is due" in retried
     until(lambda: "failed again" in stack.said("catalog consumer"), SECONDS, "the bytes are tried again")
     assert [row.state for row in _parked(stack, broken)] == ["failed", "waiting", "waiting"]
-    assert "1 event is skipped" in _press(stack, "consumerkey", broken, "skip", first.key_id)
+    assert "Events skipped, with a record: 1." in _press(stack, "consumerkey", broken, "skip", first.key_id)
     stack.await_handled([broken])
     until(lambda: stack.copied_name(broken) == "Behind 2", SECONDS, "the copy is up to date")
 

@@ -121,7 +121,7 @@ def press(client, action: str, key: ConsumerKey) -> str:
 def test_the_first_waiting_event_of_a_key_is_skipped(admin_client) -> None:
     """It stays as a record, and the key goes on behind it."""
     message = parked_message(1, ParkedMessage.State.FAILED)
-    assert "1 event is skipped" in press(admin_client, "skip", message.key_row)
+    assert "Events skipped, with a record: 1." in press(admin_client, "skip", message.key_row)
     message.refresh_from_db()
     message.key_row.refresh_from_db()
     assert (message.state, message.key_row.sequence) == (ParkedMessage.State.SKIPPED, 1)
@@ -132,6 +132,6 @@ def test_a_hole_is_given_up_and_never_skipped(admin_client) -> None:
     message = parked_message(3, ParkedMessage.State.WAITING)
     ConsumerKey.objects.update(epoch=1, sequence=1)
     assert "waits for number 2; give that up first" in press(admin_client, "skip", message.key_row)
-    assert "The wait of 1 key is over" in press(admin_client, "give_up", message.key_row)
+    assert "Keys whose wait is over: 1." in press(admin_client, "give_up", message.key_row)
     states = dict(ParkedMessage.objects.values_list("sequence", "state"))
     assert states == {2: ParkedMessage.State.MISSING, 3: ParkedMessage.State.WAITING}
